@@ -1,0 +1,98 @@
+"""Atomic writes, content hashes and links."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from loramake.errors import UserError
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary name in `path`'s folder; on success flush it to disk and rename it to `path`.
+
+    The temporary keeps the suffix, since image libraries choose the format by it.
+
+    Raises:
+        UserError: the folder cannot be written to, or the disk is full.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{uuid.uuid4().hex[:12]}.tmp{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        with open(temporary, "rb") as handle:
+            os.fsync(handle.fileno())
+        os.replace(temporary, path)
+    except PermissionError as error:
+        raise UserError(
+            "No permission to write here.",
+            file=path.parent,
+            found=str(error.strerror),
+            expected="a folder you may write to",
+            setting=f"chmod u+w {str(path.parent)!r}, or run from another folder",
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text atomically, with "\\n" line ends on every system."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(text.encode("utf-8"))
+
+
+def write_if_changed(path: Path, text: str) -> bool:
+    """Write `text` only where it differs from what is there; return whether it was written.
+
+    An unchanged file keeps its time stamp, so nothing downstream runs again.
+    """
+    path = Path(path)
+    if path.is_file() and path.read_bytes() == text.encode("utf-8"):
+        return False
+    write_text(path, text)
+    return True
+
+
+def to_json(value: object) -> str:
+    """JSON with sorted keys and a final newline: equal values give equal bytes."""
+    return json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False) + "\n"
+
+
+def read_json(path: Path) -> object:
+    """The value in a UTF-8 JSON file."""
+    return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 of a file's content, 64 hex digits."""
+    with open(path, "rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def hash_value(value: object) -> str:
+    """SHA-256 of a JSON-able value, independent of the order of its keys."""
+    return hashlib.sha256(to_json(value).encode("utf-8")).hexdigest()
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Make `target` a hard link to `source`, or a copy where the file system has no links. Replaces `target`."""
+    target = Path(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{uuid.uuid4().hex[:12]}.tmp{target.suffix}")
+    try:
+        try:
+            os.link(source, temporary)
+        except OSError:
+            shutil.copyfile(source, temporary)
+        os.replace(temporary, target)
+        # replacing a link by another link to the same file leaves the temporary in place
+    finally:
+        temporary.unlink(missing_ok=True)
