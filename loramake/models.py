@@ -1,0 +1,283 @@
+"""Loading SD1-type models: single files in the original layout, diffusers folders, external VAEs; always offline."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from loramake.checkpoints import CONFIG_KEY, WeightFile, open_weights
+from loramake.errors import UserError
+from loramake.families import check_family
+from loramake.ldmkeys import TEXT_PREFIX, VAE_PREFIX, part_name
+
+SD15_FOLDER = Path(__file__).parent / "sd15"
+ALL_PARTS = ("text_encoder", "unet", "vae")
+# what older diffusers and transformers versions called the same weights
+_OLD_NAMES = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0."}
+
+
+@dataclass(frozen=True)
+class StableDiffusion1:
+    """The parts of an SD1-type model; a part that was not asked for is None.
+
+    Weights are frozen and in eval mode. `scaling_factor` turns VAE latents into the U-Net's; `prediction_type` is
+    "epsilon" or "v_prediction".
+    """
+
+    text_encoder: torch.nn.Module | None
+    unet: torch.nn.Module | None
+    vae: torch.nn.Module | None
+    tokenizer: object
+    scaling_factor: float
+    prediction_type: str
+
+
+def load_sd1(
+    path: Path | str,
+    *,
+    config: Path | str = "",
+    vae: Path | str = "",
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype = torch.float32,
+    parts: Iterable[str] = ALL_PARTS,
+) -> StableDiffusion1:
+    """Load an SD1-type model.
+
+    Args:
+        path: single file (`.safetensors`, `.ckpt`; original key layout) or a folder in diffusers layout.
+        config: folder with the architecture in diffusers layout (unet/, vae/, text_encoder/, optionally tokenizer/
+            and scheduler/). "": the folder itself, else the file's metadata key `loramake.config`, else SD1.5.
+        vae: external VAE, file or folder; "": the model's own.
+        device: where the weights go.
+        dtype: of the weights in memory.
+        parts: which of text_encoder, unet, vae to load.
+
+    Raises:
+        UserError: missing or truncated file, another family of model, or an architecture that does not fit.
+    """
+    path, parts = Path(path), tuple(parts)
+    if not path.exists():
+        raise UserError("The base model is missing.", file=path, expected="a file or a folder", setting="base_model")
+    source: WeightFile | Path = path if path.is_dir() else open_weights(path)
+    if not isinstance(source, Path):
+        check_family(source, needs_vae="vae" in parts and not vae, needs_rest=set(parts) != {"vae"})
+    folder = Path(config) if config else (path if path.is_dir() else None)
+    configs = _read_configs(folder, {} if isinstance(source, Path) else source.metadata)
+    if isinstance(source, Path):
+        _check_folder(source)
+    models = {}
+    for part in parts:
+        if part == "vae" and vae:
+            models[part] = load_vae(vae, device=device, dtype=dtype, config=_vae_config(vae, configs["vae"]))
+        else:
+            read = _folder_weights(source, part) if isinstance(source, Path) else source
+            models[part] = _build(part, configs[part], read, device, dtype)
+    return StableDiffusion1(
+        text_encoder=models.get("text_encoder"),
+        unet=models.get("unet"),
+        vae=models.get("vae"),
+        tokenizer=load_tokenizer(folder),
+        scaling_factor=float(configs["vae"].get("scaling_factor") or 0.18215),
+        prediction_type=_prediction_type(configs["scheduler"], source),
+    )
+
+
+def load_vae(
+    path: Path | str, *, config: Mapping[str, object], device: str | torch.device, dtype: torch.dtype
+) -> torch.nn.Module:
+    """Load an external VAE: diffusers folder, or a file with the original or diffusers' key names.
+
+    Args:
+        config: the architecture, as in diffusers' `vae/config.json`.
+
+    Raises:
+        UserError: missing, or not a VAE of this architecture.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise UserError("The VAE is missing.", file=path, expected="a file or a folder", setting="vae")
+    if path.is_dir():
+        read = _folder_weights(path, "vae") if (path / "vae").is_dir() else _folder_weights(path, "")
+    else:
+        read = open_weights(path)
+    if not any(name.removeprefix(VAE_PREFIX).startswith("decoder.") for name in read.keys()):
+        found = "no weights named decoder.…"
+        raise UserError("This file holds no VAE.", file=path, found=found, expected="a VAE", setting="vae")
+    return _build("vae", config, read, device, dtype, setting="vae")
+
+
+def load_tokenizer(folder: Path | None = None) -> object:
+    """transformers' `CLIPTokenizer` of `folder`/tokenizer where there is one, else the shipped CLIP vocabulary."""
+    from transformers import CLIPTokenizer
+
+    own = folder / "tokenizer" if folder else None
+    source = own if own and (own / "vocab.json").is_file() else SD15_FOLDER / "tokenizer"
+    return CLIPTokenizer.from_pretrained(str(source), local_files_only=True)
+
+
+def _read_configs(folder: Path | None, metadata: Mapping[str, str]) -> dict[str, dict[str, object]]:
+    """The configuration of each part and of the scheduler: from the folder, else the metadata, else SD1.5."""
+    inside = json.loads(metadata[CONFIG_KEY]) if CONFIG_KEY in metadata and folder is None else {}
+    names = {part: "config.json" for part in ALL_PARTS} | {"scheduler": "scheduler_config.json"}
+    configs = {}
+    for part, name in names.items():
+        if part in inside:
+            configs[part] = inside[part]
+            continue
+        file = (folder or SD15_FOLDER) / part / name
+        if not file.is_file() and part == "scheduler":
+            file = SD15_FOLDER / part / name
+        try:
+            configs[part] = json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UserError(
+                "The model's configuration cannot be read.",
+                file=file,
+                found=error,
+                expected="a folder in diffusers layout: unet/config.json, vae/config.json, text_encoder/config.json",
+                setting="base_model_config",
+            ) from error
+    return configs
+
+
+def _vae_config(path: Path | str, own: Mapping[str, object]) -> Mapping[str, object]:
+    """An external VAE's configuration: beside its weights, in its metadata, else as the base model's own."""
+    path = Path(path)
+    for file in (path / "config.json", path / "vae" / "config.json"):
+        if file.is_file():
+            return json.loads(file.read_text(encoding="utf-8"))
+    if path.suffix.lower() == ".safetensors" and path.is_file():
+        metadata = open_weights(path).metadata
+        if CONFIG_KEY in metadata:
+            return json.loads(metadata[CONFIG_KEY]).get("vae", own)
+    return own
+
+
+def _check_folder(folder: Path) -> None:
+    index = folder / "model_index.json"
+    kind = json.loads(index.read_text(encoding="utf-8")).get("_class_name", "") if index.is_file() else ""
+    if "XL" in kind or (folder / "text_encoder_2").is_dir():
+        raise UserError(
+            "This folder holds an SDXL model.", file=folder, found=kind, expected="an SD1.x model", setting="base_model"
+        )
+
+
+class _Folder:
+    """The weight files of one part of a diffusers folder, seen as one file."""
+
+    def __init__(self, path: Path, files: list[WeightFile]) -> None:
+        self.path, self.metadata = path, {}
+        self._where = {name: file for file in files for name in file.keys()}
+
+    def keys(self) -> Iterable[str]:
+        return self._where.keys()
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        return self._where[name].shape(name)
+
+    def get(self, name: str) -> torch.Tensor:
+        return self._where[name].get(name)
+
+
+def _folder_weights(folder: Path, part: str) -> _Folder:
+    """Open a part's weights: safetensors before .bin, full precision before `fp16`, shards included."""
+    stem = "model" if part == "text_encoder" else "diffusion_pytorch_model"
+    stems = [stem, "pytorch_model"] if part == "text_encoder" else [stem]
+    for suffix in ("safetensors", "bin"):
+        for name in stems:
+            for pattern in (f"{name}.{suffix}", f"{name}-*-of-*.{suffix}", f"{name}.fp16.{suffix}"):
+                files = sorted((folder / part).glob(pattern))
+                if files:
+                    return _Folder(folder / part, [open_weights(file) for file in files])
+    raise UserError(
+        "A part of the model has no weights.",
+        file=folder / part,
+        expected=f"{stem}.safetensors or {stem}.bin",
+        setting="base_model",
+    )
+
+
+def _prediction_type(scheduler: Mapping[str, object], source: WeightFile | Path) -> str:
+    if not isinstance(source, Path):
+        stated = source.metadata.get("modelspec.prediction_type", "")
+        if stated in ("v", "v_prediction") or "v_pred" in set(source.keys()):
+            return "v_prediction"
+    return str(scheduler.get("prediction_type") or "epsilon")
+
+
+def _empty_model(part: str, config: Mapping[str, object]) -> torch.nn.Module:
+    """The module with weights on the meta device: nothing is allocated or initialised twice."""
+    with torch.device("meta"):
+        if part == "text_encoder":
+            from transformers import CLIPTextConfig, CLIPTextModel
+
+            return CLIPTextModel(CLIPTextConfig(**config))
+        from diffusers import AutoencoderKL, UNet2DConditionModel
+
+        return (UNet2DConditionModel if part == "unet" else AutoencoderKL).from_config(dict(config))
+
+
+def _candidates(part: str, key: str, config: Mapping[str, object]) -> list[str]:
+    """The names under which a weight may stand in a file, likeliest first."""
+    ldm = part_name(part, key, config)
+    names = [ldm]
+    if part == "text_encoder":
+        bare = key.removeprefix("text_model.")
+        # some early models were saved without `text_model.`
+        names += [TEXT_PREFIX.removesuffix("text_model.") + bare, f"text_model.{bare}", bare]
+    elif part == "vae":
+        names += [ldm.removeprefix(VAE_PREFIX), key]
+        names += [key.replace(new, old) for old, new in _OLD_NAMES.items() if new in key]
+    else:
+        names += [key]
+    return names
+
+
+def _build(
+    part: str,
+    config: Mapping[str, object],
+    source: WeightFile,
+    device: str | torch.device,
+    dtype: torch.dtype,
+    setting: str = "base_model_config",
+) -> torch.nn.Module:
+    """Build one part and fill it, weight by weight."""
+    model = _empty_model(part, config)
+    present = set(source.keys())
+    state, missing = {}, []
+    for key, empty in model.state_dict().items():
+        name = next((name for name in _candidates(part, key, config) if name in present), None)
+        if name is None:
+            missing.append(key)
+            continue
+        shape = source.shape(name)
+        # the VAE's attention is linear in diffusers and a 1x1 convolution in the original
+        if shape != tuple(empty.shape) and shape != (*empty.shape, 1, 1):
+            raise UserError(
+                f"The {part} does not fit its configuration.",
+                file=source.path,
+                found=f"{name} of shape {list(shape)}",
+                expected=f"shape {list(empty.shape)}",
+                setting=setting,
+            )
+        tensor = source.get(name).reshape(empty.shape)
+        state[key] = tensor.to(device=device, dtype=dtype if tensor.is_floating_point() else None, copy=True)
+    if missing:
+        raise UserError(
+            f"The {part} lacks {len(missing)} weights.",
+            file=source.path,
+            found=f"no {missing[0]}",
+            expected="all weights of the configured architecture",
+            setting=setting,
+        )
+    model.load_state_dict(state, assign=True)
+    for name, buffer in model.named_buffers():
+        if buffer.is_meta:  # CLIP's position ids, which newer versions do not store
+            owner, _, attribute = name.rpartition(".")
+            ids = torch.arange(buffer.shape[-1], device=device).expand(buffer.shape)
+            model.get_submodule(owner).register_buffer(attribute, ids, persistent=False)
+    return model.eval().requires_grad_(False)
