@@ -1,0 +1,125 @@
+"""Lists of what lies outside the workflow: the raw pictures, the models, the hand-written edits.
+
+A stage takes such a list as its input instead of the files: it changes when a file is added, removed, edited, touched or
+replaced by an older one, and only then.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from loramake.errors import UserError
+
+
+class Entry(NamedTuple):
+    """One file: its name inside the folder, size in bytes, time of modification in nanoseconds."""
+
+    name: str
+    size: int
+    mtime_ns: int
+
+
+def natural_key(name: str) -> tuple:
+    """Sort key that puts 2.jpg before 10.jpg."""
+    parts = re.split(r"(\d+)", name)
+    return tuple((1, int(part), part) if part.isdigit() and part.isascii() else (0, 0, part) for part in parts), name
+
+
+def scan(folder: Path | str) -> list[Entry]:
+    """The files directly in a folder, in natural order; hidden ones and subfolders are left out.
+
+    Raises:
+        UserError: a name that is not valid UTF-8 and so cannot be written down.
+    """
+    entries = []
+    for path in Path(folder).iterdir():
+        if path.name.startswith(".") or not path.is_file():
+            continue
+        _check_name(path)
+        status = path.stat()
+        entries.append(Entry(path.name, status.st_size, status.st_mtime_ns))
+    return sorted(entries, key=lambda entry: natural_key(entry.name))
+
+
+def scan_tree(path: Path | str) -> list[Entry]:
+    """One file, or all files under a folder by their relative names; an empty list where there is nothing."""
+    path = Path(path)
+    found = [path] if path.is_file() else [item for item in path.rglob("*") if item.is_file()]
+    entries = []
+    for item in found:
+        _check_name(item)
+        name = item.name if item == path else item.relative_to(path).as_posix()
+        entries.append(Entry(name, item.stat().st_size, item.stat().st_mtime_ns))
+    return sorted(entries)
+
+
+def raw_text(raw_dir: str, character: str) -> str:
+    """The manifest of a character's raw folder.
+
+    Raises:
+        UserError: no such folder, or no file in it.
+    """
+    setting = f"characters.{character}.raw_dir"
+    if not Path(raw_dir).is_dir():
+        raise UserError(
+            f"The folder of {character}'s pictures is not there.",
+            file=raw_dir,
+            found="nothing",
+            expected="a folder of pictures with a tag file each",
+            setting=setting,
+        )
+    entries = scan(raw_dir)
+    if not entries:
+        raise UserError(
+            f"The folder of {character}'s pictures is empty.",
+            file=raw_dir,
+            found="no files",
+            expected="pictures with a tag file each, such as 1.jpg and 1.txt",
+            setting=setting,
+        )
+    return to_text({"raw_dir": raw_dir}, entries)
+
+
+def model_text(path: str, setting: str) -> str:
+    """The manifest of a model file or folder that a setting names.
+
+    Raises:
+        UserError: the setting is empty, or there is nothing at its path.
+    """
+    if not path:
+        raise UserError(
+            f"{setting} is not set.", found='""', expected="the path of a model file or folder", setting=setting
+        )
+    entries = scan_tree(path)
+    if not entries:
+        raise UserError(
+            "A file named in the config is not there.",
+            file=path,
+            found="nothing",
+            expected="a file, or a folder in diffusers layout",
+            setting=setting,
+        )
+    return to_text({"path": path}, entries)
+
+
+def to_text(head: dict[str, str], entries: list[Entry]) -> str:
+    """JSON of `head` and "files", a line a file: terse, since Snakemake compares contents only under 1 MB."""
+    lines = ",\n".join(json.dumps(list(entry), ensure_ascii=False) for entry in entries)
+    fields = "".join(f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)},\n" for key, value in head.items())
+    return "{" + fields + '"files": [\n' + lines + "\n]}\n"
+
+
+def read(path: Path | str) -> tuple[Path, list[Entry]]:
+    """The raw folder and its files, from a character's manifest."""
+    data = json.loads(Path(path).read_text(encoding="utf-8"))
+    return Path(data["raw_dir"]), [Entry(*row) for row in data["files"]]
+
+
+def _check_name(path: Path) -> None:
+    try:
+        path.name.encode("utf-8")
+    except UnicodeEncodeError:
+        raise UserError("A file name is not valid UTF-8.", file=ascii(str(path)), setting="rename the file") from None
