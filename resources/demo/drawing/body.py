@@ -8,7 +8,7 @@ from .palette import PALETTE, RGB, Look, darker, mix
 
 LEG_WIDTH = 12.4
 ARM_WIDTH = 7.2
-STRIPES = 5
+STRIPES = 4
 SHOULDER = (9.5, 49.5)
 HOLDING_HAND = (28.5, 58.0)
 RAISED_HAND = (33.5, 27.0)
@@ -48,7 +48,9 @@ def paint_legs(canvas: Canvas, attributes: Attributes, look: Look) -> None:
         else:
             start, fills = first + 0.06, [colours.get(kind, look.skin)]
         if kind != "bare legs":
-            step = (1.08 - start) / len(fills)
+            # Cloth runs on under the shoe, but every stripe should show whole.
+            end = 0.97 if len(fills) > 1 and not sitting else 1.08
+            step = (end - start) / len(fills)
             for i, fill in enumerate(fills):
                 band(canvas, hip, ankle, start + i * step, start + (i + 1) * step, fill)
             rim = mix(fills[0], look.line, 0.75)

@@ -72,7 +72,7 @@ def ribbon(spine: Sequence[Point], widths: Sequence[float]) -> list[Point]:
     left: list[Point] = []
     right: list[Point] = []
     last = len(spine) - 1
-    for i, ((x, y), width) in enumerate(zip(spine, widths)):
+    for i, ((x, y), width) in enumerate(zip(spine, widths, strict=True)):
         x0, y0 = spine[max(0, i - 1)]
         x1, y1 = spine[min(last, i + 1)]
         length = math.hypot(x1 - x0, y1 - y0) or 1.0
@@ -149,5 +149,5 @@ class Canvas:
 
     def limb(self, points: Sequence[Point], width: float, fill: RGB) -> None:
         """An outlined tube of ``width`` units with round ends."""
-        self.curve(points, width + 2 * self.line * 0.8, self.ink)
+        self.curve(points, width + 2 * self.line * 0.9, self.ink)
         self.curve(points, width, fill)

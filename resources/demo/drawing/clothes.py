@@ -114,7 +114,7 @@ def paint_arms(canvas: Canvas, attributes: Attributes, look: Look) -> None:
                 canvas.ellipse(*middle, 5.6, 5.2, look.cloth)
         elif kind == "hoodie":
             paint_hand(canvas, hand, look)
-            wrist = between(elbow, hand, 0.78)
+            wrist = between(elbow, hand, 0.42)
             canvas.limb([shoulder, elbow, wrist], ARM_WIDTH + 1.4, look.cloth)
         else:
             kimono_sleeve(canvas, path, look)

@@ -7,9 +7,11 @@ from .canvas import Canvas, Point, apply, ribbon, smooth, turn
 from .layout import EARS
 from .palette import PALETTE, Look, lighter
 
+# The hair hides the root, so an even split would leave too little black in sight.
+TWO_TONE_SPLIT = 0.58
 # Share of the full width at each share of the length.
-LEAF = ((0.0, 0.62), (0.15, 0.78), (0.35, 0.96), (0.5, 1.0), (0.68, 0.94),
-        (0.84, 0.72), (0.94, 0.42), (1.0, 0.08))
+LEAF = ((0.0, 0.62), (0.15, 0.78), (0.35, 0.96), (TWO_TONE_SPLIT, 1.0),
+        (0.72, 0.92), (0.84, 0.72), (0.94, 0.42), (1.0, 0.08))
 
 
 def placed(points: list[Point], base: Point, tilt: float, side: int) -> list[Point]:
@@ -45,7 +47,7 @@ def paint(canvas: Canvas, attributes: Attributes, look: Look) -> None:
 
         if ears == "two-tone rabbit ears":
             put(leaf(length, width), colours["two-tone upper"])
-            put(leaf(length, width, 0.0, 0.5), colours["two-tone lower"])
+            put(leaf(length, width, 0.0, TWO_TONE_SPLIT), colours["two-tone lower"])
         elif ears == "rabbit ears":
             put(leaf(length, width), colours["rabbit ears"])
         else:

@@ -66,5 +66,5 @@ def paint_figure(
     head.paint(top, attributes, colours, rng)
     hair.paint_front(top, attributes, colours, rng)
     head.brows(top, attributes, colours)
-    headwear.paint(top, attributes.headwear)
+    headwear.paint(top, attributes.headwear, attributes.hair_color)
     props.paint_front(canvas, attributes, colours, prop)

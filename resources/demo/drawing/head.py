@@ -27,9 +27,9 @@ def paint(canvas: Canvas, attributes: Attributes, look: Look, rng: random.Random
     cheek = PALETTE["body"]["blush"]
     for side in (-1, 1):
         if expression == "blush":
-            canvas.ellipse(side * 15.6, 38.0, 5.0, 3.3, cheek, 0.0)
+            canvas.ellipse(side * 12.0, 38.4, 4.9, 3.0, cheek, 0.0)
         else:
-            canvas.ellipse(side * 16.2, 37.8, 2.9, 1.7, mix(look.skin, cheek, 0.38), 0.0)
+            canvas.ellipse(side * 14.2, 38.0, 2.7, 1.6, mix(look.skin, cheek, 0.38), 0.0)
     mouth(canvas, expression)
     shine = (rng.uniform(-2.4, -1.2), rng.uniform(-4.2, -3.0), rng.uniform(1.7, 2.3))
     for side in (-1, 1):
@@ -50,8 +50,8 @@ def mouth(canvas: Canvas, expression: str) -> None:
     elif expression == "frown":
         canvas.curve([(-4.6, 41.2), (-2.4, 38.9), (2.4, 38.9), (4.6, 41.2)], stroke)
     elif expression == "blush":
-        canvas.curve([(-3.4, 39.4), (-1.7, 38.4), (0.0, 39.6), (1.7, 38.4), (3.4, 39.4)],
-                     stroke * 0.85)
+        canvas.curve([(-4.2, 38.0), (-2.2, 39.9), (0.0, 38.2), (2.2, 39.9), (4.2, 38.0)],
+                     stroke * 0.9)
     else:
         canvas.curve([(-4.8, 37.6), (-2.5, 39.9), (2.5, 39.9), (4.8, 37.6)], stroke)
 
@@ -86,7 +86,7 @@ def open_eye(
 def brows(canvas: Canvas, attributes: Attributes, look: Look) -> None:
     """Eyebrows, drawn over the fringe so that they always show."""
     ink = mix(look.line, look.hair, 0.25)
-    inner, outer = {"frown": (19.6, 15.4), "blush": (16.0, 18.6)}.get(
+    inner, outer = {"frown": (19.6, 15.4), "blush": (16.4, 18.0)}.get(
         attributes.expression, (17.4, 17.4))
     arch = 0.2 if attributes.expression in ("frown", "blush") else 1.4
     width = 2.1 if attributes.expression == "frown" else 1.4

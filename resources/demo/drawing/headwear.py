@@ -55,11 +55,13 @@ def anchor(canvas: Canvas, x: float, y: float, fill) -> None:
             canvas.polygon(barb, ink, max(0.4, extra), ink)
 
 
-def paint(canvas: Canvas, headwear: str) -> None:
+def paint(canvas: Canvas, headwear: str, hair_color: str) -> None:
     """The ornament on the finished hair."""
     if headwear == "none":
         return
-    fill = PALETTE["headwear"][headwear]
+    colours = PALETTE["headwear"]
+    # Red on red would not show.
+    fill = colours.get(f"{headwear} on {hair_color} hair", colours[headwear])
     if headwear == "hairband":
         outer = arc(168, 12, 15)
         inner = [(x * 0.86, 14.0 + (y - 14.0) * 0.72) for x, y in outer]

@@ -27,10 +27,10 @@ HEADWEAR_BOX = {
 EARS: dict[str, tuple[Point, float, float, float]] = {
     "cat ears": ((15.5, 7.5), 24.0, 17.5, 18.0),
     "fox ears": ((15.0, 7.5), 20.0, 25.0, 19.0),
-    "rabbit ears": ((8.5, 4.0), 6.0, 24.0, 10.5),
-    "two-tone rabbit ears": ((12.0, 6.0), 24.0, 39.0, 14.0),
+    "rabbit ears": ((10.0, 4.0), 7.0, 28.0, 11.5),
+    "two-tone rabbit ears": ((12.0, 6.0), 24.0, 39.0, 15.0),
 }
-TOP = {"none": -4.0, "cat ears": -10.0, "fox ears": -17.0, "rabbit ears": -21.0,
+TOP = {"none": -4.0, "cat ears": -10.0, "fox ears": -17.0, "rabbit ears": -25.0,
        "two-tone rabbit ears": -32.0}
 
 

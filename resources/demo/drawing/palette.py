@@ -38,6 +38,7 @@ PALETTE: dict[str, dict[str, RGB]] = {
     },
     "headwear": {
         "hairband": (226, 44, 60), "hair bow": (232, 48, 72),
+        "hairband on red hair": (250, 250, 252), "hair bow on red hair": (250, 250, 252),
         "hair flower": (255, 122, 170), "star hair ornament": (255, 222, 40),
         "anchor hair ornament": (0, 218, 212),
     },
@@ -60,7 +61,9 @@ PALETTE: dict[str, dict[str, RGB]] = {
 
 def mix(a: RGB, b: RGB, share: float) -> RGB:
     """``a`` with ``share`` (0..1) of ``b`` in it."""
-    return tuple(round(x + (y - x) * share) for x, y in zip(a, b))  # type: ignore[return-value]
+    return tuple(  # type: ignore[return-value]
+        round(x + (y - x) * share) for x, y in zip(a, b, strict=True)
+    )
 
 
 def darker(colour: RGB, amount: float = 0.2) -> RGB:

@@ -167,7 +167,8 @@ def snow(pen: Pen, width: float, height: float, rng: random.Random) -> RGB:
             pen.polygon([(x, top), (x + half * 0.5, top + tall * 0.3),
                          (x - half * 0.5, top + tall * 0.3)], fill=ground)
     for x in (0.2, 0.8):
-        disc(pen, x * width, (low + 0.14) * height, width * 0.45, ground, 0.16 * height / width / 0.45)
+        disc(pen, x * width, (low + 0.14) * height, width * 0.45, ground,
+             0.16 * height / (0.45 * width))
     for i in range(18):
         disc(pen, (i % 6 + rng.random()) / 6 * width, (i // 6 + rng.random()) / 3 * height,
              unit * rng.uniform(0.011, 0.018), (255, 255, 255))
