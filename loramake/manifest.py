@@ -1,7 +1,7 @@
 """Lists of what lies outside the workflow: the raw pictures, the models, the hand-written edits.
 
-A stage takes such a list as its input instead of the files: it changes when a file is added, removed, edited, touched or
-replaced by an older one, and only then.
+A stage takes such a list as its input instead of the files: it changes when a file is added, removed, edited, touched
+or replaced by an older one, and only then.
 """
 
 from __future__ import annotations

@@ -1,0 +1,29 @@
+# make for LoRAs: raw downloads in, trained LoRAs and epoch x weight grids out.
+#
+#   snakemake --cores 1                                        grids of all characters in config/config.yaml
+#   snakemake --cores 1 grids/shimakaze.png                    one of them
+#   snakemake --cores 1 grids/shimakaze/unet_lr=5e-4.png       the same with another learning rate
+#   snakemake --cores 1 loras/shimakaze/base                   the LoRA alone, one file an epoch
+#   snakemake --cores 1 loras/shimakaze/base-000006.safetensors
+#   snakemake --cores 1 dataset/shimakaze                      the dataset alone
+from snakemake.utils import min_version
+
+min_version("9.10")
+
+
+configfile: "config/config.yaml"
+
+
+include: "rules/common.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        expand("grids/{character}.png", character=CONFIG["characters"]),
+
+
+include: "rules/dataset.smk"
+include: "rules/latents.smk"
+include: "rules/train.smk"
+include: "rules/grids.smk"

@@ -1,0 +1,149 @@
+# The validated config, the wildcards, and the files by which settings and outside files reach the jobs.
+import os
+import sys
+from functools import cache, wraps
+from pathlib import Path
+
+from loramake import files, manifest, schema, settings, variants
+from loramake.errors import LoramakeError, UserError
+
+
+def plainly(function):
+    """Let a user's mistake end Snakemake with its message alone: an exception would be shown with the lines of the rules."""
+
+    @wraps(function)
+    def guarded(*arguments):
+        try:
+            return function(*arguments)
+        except LoramakeError as error:
+            print(f"\nloramake: {error}\n", file=sys.stderr)
+            raise SystemExit(1) from None
+
+    return guarded
+
+
+@plainly
+def read_config():
+    """The schema and the validated config."""
+    rules = schema.load_schema(Path(workflow.basedir) / "config/schema.yaml")
+    return rules, settings.load(config, rules, Path(workflow.basedir) / "config/presets")
+
+
+@plainly
+def check_folders():
+    """Refuse folders that the jobs could not write to, before Snakemake trips over them."""
+    for folder in map(Path, (".", "work", "dataset", "loras", "grids", "logs")):
+        if folder.exists() and not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
+            raise UserError(
+                "This is not a folder that can be written to.",
+                file=folder.resolve(),
+                expected="a folder you may write to",
+                setting="its permissions, or run from another folder",
+            )
+
+
+SCHEMA, CONFIG = read_config()
+check_folders()
+
+
+wildcard_constraints:
+    character="[a-z0-9_]+",
+    # a name, but not that of a file beside the variant's folder
+    variant=r"(?:(?!\.safetensors|\.png)[^/,])+",
+    epoch=r"\d{6}",
+
+
+@cache
+def write_once(path, text):
+    """Write a planned file if it changed. Jobs on other machines read the same rules but must not write."""
+    if workflow.is_main_process:
+        files.write_if_changed(Path(path), text)
+    return path
+
+
+def character_settings(character):
+    """The config's entry of a character."""
+    if character not in CONFIG["characters"]:
+        close = schema.nearest(character, list(CONFIG["characters"]))
+        raise UserError(
+            f"There is no character {character!r}." + (f" The nearest is {close}." if close else ""),
+            expected="one of " + ", ".join(CONFIG["characters"]),
+            setting="characters in config/config.yaml",
+        )
+    return CONFIG["characters"][character]
+
+
+def stage_text(stage, wildcards):
+    """The content of the settings file of a stage."""
+    character_settings(wildcards.character)
+    overrides = variants.parse(wildcards.get("variant", variants.BASE), SCHEMA)
+    values = settings.stage_slice(CONFIG, SCHEMA, wildcards.character, stage, overrides)
+    return settings.slice_text(values, stage)
+
+
+def settings_file(stage):
+    """Input function: the stage's slice of the config as a file, whose change is what runs the stage again."""
+
+    @plainly
+    def write_settings(wildcards):
+        folder = Path("work/settings", wildcards.character, wildcards.get("variant", ""))
+        return write_once((folder / f"{stage}.json").as_posix(), stage_text(stage, wildcards))
+
+    return write_settings
+
+
+def settings_digest(stage):
+    """Params function: the digest of that file as planned; the job refuses another."""
+
+    @plainly
+    def digest_settings(wildcards):
+        return settings.digest(stage_text(stage, wildcards))
+
+    return digest_settings
+
+
+@plainly
+def raw_manifest(wildcards):
+    """Input function: the list of a character's raw files."""
+    name = wildcards.character
+    folder = character_settings(name)["raw_dir"] or f"raw/{name}"
+    return write_once(f"work/manifests/{name}.json", manifest.raw_text(folder, name))
+
+
+def edits_file(wildcards):
+    """Params function: the hand decisions on a character's pictures; empty where there are none."""
+    path = f"config/edits/{wildcards.character}.yaml"
+    return path if Path(path).is_file() else ""
+
+
+@plainly
+def edits_manifest(wildcards):
+    """Input function: the state of that file, so that its removal counts as a change too."""
+    path = f"config/edits/{wildcards.character}.yaml"
+    text = manifest.to_text({"path": path}, manifest.scan_tree(path))
+    return write_once(f"work/manifests/{wildcards.character}.edits.json", text)
+
+
+def file_manifest(setting, path):
+    """The state of a file or folder that a setting names."""
+    return write_once(f"work/manifests/{setting}.json", manifest.model_text(path, setting))
+
+
+@plainly
+def tag_list_manifest(wildcards):
+    """Input function: the state of the tag list, where there is one."""
+    path = CONFIG["tags"]["tag_list"]
+    return [file_manifest("tags.tag_list", path)] if path else []
+
+
+def model_manifests(stage):
+    """Input function: the state of every model file that the stage loads."""
+    base = "grid.model" if stage == "cells" and CONFIG["grid"]["model"] else "base_model"
+    named = {base: CONFIG["grid"]["model"] or CONFIG["base_model"] if stage == "cells" else CONFIG["base_model"]}
+    named |= {key: CONFIG[key] for key in ("base_model_config", "vae") if CONFIG[key]}
+
+    @plainly
+    def list_models(wildcards):
+        return [file_manifest(setting, path) for setting, path in named.items()]
+
+    return list_models

@@ -1,0 +1,80 @@
+# Raw downloads to a dataset in kohya's layout.
+
+
+rule screen_images:
+    input:
+        manifest=raw_manifest,
+        edits=edits_manifest,
+        settings=settings_file("screen"),
+    output:
+        tsv="work/screen/{character}.tsv",
+    log:
+        "logs/screen_images/{character}.log",
+    conda:
+        "../envs/cpu.yaml"
+    threads: 8
+    params:
+        edits=edits_file,
+        digest=settings_digest("screen"),
+        cache="work/cache/screen/{character}",
+    script:
+        "../workflow/scripts/screen_images.py"
+
+
+rule clean_images:
+    input:
+        manifest=raw_manifest,
+        screen="work/screen/{character}.tsv",
+        edits=edits_manifest,
+        settings=settings_file("clean"),
+    output:
+        images=directory("work/clean/{character}"),
+    log:
+        "logs/clean_images/{character}.log",
+    conda:
+        "../envs/cpu.yaml"
+    threads: 8
+    params:
+        edits=edits_file,
+        digest=settings_digest("clean"),
+        cache="work/cache/clean/{character}",
+    script:
+        "../workflow/scripts/clean_images.py"
+
+
+rule normalize_tags:
+    input:
+        manifest=raw_manifest,
+        screen="work/screen/{character}.tsv",
+        images="work/clean/{character}",
+        edits=edits_manifest,
+        tag_list=tag_list_manifest,
+        settings=settings_file("tags"),
+    output:
+        tags=directory("work/tags/{character}"),
+    log:
+        "logs/normalize_tags/{character}.log",
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        edits=edits_file,
+        digest=settings_digest("tags"),
+    script:
+        "../workflow/scripts/normalize_tags.py"
+
+
+rule build_dataset:
+    input:
+        images="work/clean/{character}",
+        tags="work/tags/{character}",
+        settings=settings_file("dataset"),
+    output:
+        dataset=directory("dataset/{character}"),
+    log:
+        "logs/build_dataset/{character}.log",
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        digest=settings_digest("dataset"),
+    script:
+        "../workflow/scripts/build_dataset.py"

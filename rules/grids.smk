@@ -1,0 +1,48 @@
+# Pictures of every epoch at every weight, and the sheet that shows them.
+
+
+rule render_cells:
+    input:
+        lora="loras/{character}/{variant}",
+        models=model_manifests("cells"),
+        settings=settings_file("cells"),
+    output:
+        cells=directory("work/cells/{character}/{variant}"),
+    log:
+        "logs/render_cells/{character}/{variant}.log",
+    conda:
+        "../envs/cpu.yaml"
+    threads: 8
+    resources:
+        gpu=1,
+    params:
+        digest=settings_digest("cells"),
+        cache="work/cache/cells/{character}",
+    script:
+        "../workflow/scripts/render_cells.py"
+
+
+rule assemble_grid:
+    input:
+        cells="work/cells/{character}/{variant}",
+        settings=settings_file("sheet"),
+    output:
+        grid="grids/{character}/{variant}.png",
+    log:
+        "logs/assemble_grid/{character}/{variant}.log",
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        digest=settings_digest("sheet"),
+    script:
+        "../workflow/scripts/assemble_grid.py"
+
+
+use rule assemble_grid as assemble_base_grid with:
+    input:
+        cells="work/cells/{character}/base",
+        settings=settings_file("sheet"),
+    output:
+        grid="grids/{character}.png",
+    log:
+        "logs/assemble_grid/{character}.log",

@@ -1,0 +1,36 @@
+# One job a variant. The run itself lives in work/runs/{fingerprint}, so that equal settings never train twice.
+
+
+rule train_lora:
+    input:
+        dataset="dataset/{character}",
+        latents="work/latents/{character}",
+        models=model_manifests("train"),
+        settings=settings_file("train"),
+    output:
+        lora=directory("loras/{character}/{variant}"),
+    log:
+        "logs/train_lora/{character}/{variant}.log",
+    conda:
+        "../envs/cpu.yaml"
+    threads: 8
+    resources:
+        gpu=1,
+    params:
+        digest=settings_digest("train"),
+        runs="work/runs",
+    script:
+        "../workflow/scripts/train_lora.py"
+
+
+rule export_epoch:
+    input:
+        lora="loras/{character}/{variant}",
+    output:
+        epoch="loras/{character}/{variant}-{epoch}.safetensors",
+    log:
+        "logs/export_epoch/{character}/{variant}-{epoch}.log",
+    conda:
+        "../envs/cpu.yaml"
+    script:
+        "../workflow/scripts/export_epoch.py"

@@ -1,0 +1,15 @@
+"""Lays the cells out as one labelled picture."""
+
+from pathlib import Path
+
+from loramake.joblog import job_log
+
+with job_log(snakemake.log[0]):
+    from loramake.settings import read_slice
+    from loramake.sheets import assemble_grid
+
+    assemble_grid(
+        Path(snakemake.input.cells),
+        Path(snakemake.output.grid),
+        **read_slice(snakemake.input.settings, snakemake.params.digest),
+    )

@@ -1,0 +1,16 @@
+"""Puts pictures and tag files into kohya's folder layout."""
+
+from pathlib import Path
+
+from loramake.joblog import job_log
+
+with job_log(snakemake.log[0]):
+    from loramake.folding import build_dataset
+    from loramake.settings import read_slice
+
+    build_dataset(
+        Path(snakemake.input.images),
+        Path(snakemake.input.tags),
+        Path(snakemake.output.dataset),
+        **read_slice(snakemake.input.settings, snakemake.params.digest),
+    )

@@ -1,0 +1,19 @@
+"""Trains one variant, or links the finished run with the same inputs."""
+
+from pathlib import Path
+
+from loramake.joblog import job_log
+
+with job_log(snakemake.log[0]):
+    from loramake.settings import read_slice
+    from loramake.training import train_lora
+
+    train_lora(
+        Path(snakemake.input.dataset),
+        Path(snakemake.input.latents),
+        Path(snakemake.output.lora),
+        Path(snakemake.params.runs),
+        name=snakemake.wildcards.character,
+        **read_slice(snakemake.input.settings, snakemake.params.digest),
+        threads=snakemake.threads,
+    )
