@@ -59,13 +59,12 @@ def stage_slice(
             has the key.
     """
     values: dict[str, object] = {}
-    for path, leaf in schema.leaves(rules):
-        if stage not in leaf.get("stages", ()):
-            continue
+    used = [path for path, leaf in schema.leaves(rules) if stage in leaf.get("stages", ())]
+    # a character's own setting comes last and wins over the general one of the same name, unless it is empty
+    for path in sorted(used, key=lambda path: "*" in path):
         section = config
         for part in path[:-1]:
             section = section[character if part == "*" else part]
-        # a character's empty setting means the general one of the same name
         if not (section[path[-1]] == "" and path[-1] in values):
             values[path[-1]] = section[path[-1]]
     if stage in _VARIANT_STAGES:

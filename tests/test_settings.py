@@ -1,0 +1,202 @@
+"""The config: defaults, presets, spellings, refusals, and the slices that stages see."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from loramake import schema, settings
+from loramake.errors import StaleSettingsError, UserError
+from loramake.revisions import REVISIONS
+
+HOUSE = Path(__file__).resolve().parents[1]
+RULES = schema.load_schema(HOUSE / "config/schema.yaml")
+PRESETS = HOUSE / "config/presets"
+CHARACTER = {"shimakaze": {"tag": "shimakaze (azur lane)", "trigger": "shim"}}
+
+
+def load(**raw: object) -> dict:
+    return settings.load({"characters": CHARACTER, "base_model": "model.safetensors", **raw}, RULES, PRESETS)
+
+
+def refusal(**raw: object) -> str:
+    with pytest.raises(UserError) as caught:
+        load(**raw)
+    return str(caught.value)
+
+
+def test_defaults_are_the_guides():
+    train = load()["train"]
+    assert (train["resolution"], train["network_dim"], train["network_alpha"], train["unet_lr"]) == (512, 128, 1, 2e-3)
+    assert (train["text_encoder_lr"], train["lr_scheduler"], train["clip_skip"]) == ("auto", "cosine", 2)
+    assert load()["dataset"] == {"repeats": "auto", "target_steps": 4000}
+
+
+def test_schema_is_a_valid_json_schema_and_its_defaults_obey_it():
+    jsonschema.Draft202012Validator.check_schema(RULES)
+    for path, leaf in schema.leaves(RULES):
+        assert {"description", "advice"} <= set(leaf), path
+        assert set(leaf.get("stages", ())) <= set(REVISIONS), path
+        if "default" in leaf:
+            assert schema.check(leaf, leaf["default"], ".".join(path))[1] == []
+
+
+@pytest.mark.parametrize(
+    "file", [HOUSE / "config/config.yaml", *sorted(PRESETS.glob("*.yaml"))], ids=lambda path: path.stem
+)
+def test_shipped_configs_and_presets_load(file):
+    raw = yaml.safe_load(file.read_text(encoding="utf-8"))
+    config = settings.load({"characters": CHARACTER, **raw}, RULES, PRESETS)
+    assert config["characters"]["shimakaze"]["trigger"] == "shim"
+
+
+def test_preset_stands_between_defaults_and_the_users_keys():
+    config = load(preset="cpu", train={"network_dim": 4})
+    assert config["train"]["resolution"] == 128
+    assert config["train"]["network_dim"] == 4
+    assert config["train"]["lr_scheduler"] == "cosine"
+
+
+def test_empty_section_counts_as_absent():
+    assert load(preset="cpu", train=None)["train"]["resolution"] == 128
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "given", "expected"),
+    [
+        ("train", "unet_lr", "2e-3", 0.002),
+        ("train", "unet_lr", 1, 1.0),
+        ("train", "text_encoder_lr", "5e-4", 0.0005),
+        ("train", "text_encoder_lr", "auto", "auto"),
+        ("train", "network_alpha", 8, 8.0),
+        ("train", "max_train_epochs", "1e1", 10),
+        ("train", "mixed_precision", False, "no"),
+        ("train", "max_token_length", "150", 150),
+        ("grid", "weights", [0, "5e-1"], [0.0, 0.5]),
+        ("grid", "weights", "0-1(+0.2)", "0-1(+0.2)"),
+        ("dataset", "repeats", 6, 6),
+    ],
+)
+def test_spellings_become_the_schemas_type(section, key, given, expected):
+    value = load(**{section: {key: given}})[section][key]
+    assert value == expected
+    assert type(value) is type(expected)
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value"),
+    [
+        ("train", "unet_lr", 7),
+        ("train", "unet_lr", "fast"),
+        ("train", "unet_lr", float("nan")),
+        ("train", "unet_lr", True),
+        ("train", "network_dim", 0),
+        ("train", "network_dim", 2.5),
+        ("train", "resolution", 500),
+        ("train", "lr_scheduler", "cosinus"),
+        ("train", "shuffle_caption", "perhaps"),
+        ("tags", "drop", "highres"),
+        ("grid", "prompts", []),
+        ("grid", "seeds", [-1]),
+        ("dataset", "repeats", "often"),
+        ("clean", "max_aspect", 0.5),
+    ],
+)
+def test_refusal_names_key_and_value(section, key, value):
+    message = refusal(**{section: {key: value}})
+    assert f"{section}.{key}" in message
+    assert str(value[0] if isinstance(value, list) and value else value) in message
+
+
+@pytest.mark.parametrize(
+    ("raw", "nearest"),
+    [
+        ({"train": {"nework_dim": 4}}, "train.network_dim"),
+        ({"unet_lr": 1e-3}, "train.unet_lr"),
+        ({"tran": {}}, "train"),
+        ({"grid": {"prompt": ["x"]}}, "grid.prompts"),
+    ],
+)
+def test_unknown_key_names_the_nearest(raw, nearest):
+    assert nearest in refusal(**raw)
+
+
+def test_all_problems_come_in_one_message():
+    message = refusal(train={"unet_lr": 7, "network_dim": 0}, grid={"steps": 0}, base_modle="x")
+    assert all(key in message for key in ("train.unet_lr", "train.network_dim", "grid.steps", "base_modle"))
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        {"characters": {}},
+        {"characters": {"Shim Kaze": {"tag": "a", "trigger": "b"}}},
+        {"characters": {"shim": {"tag": "a"}}},
+        {"characters": {"shim": {"tag": "a", "trigger": "x,y"}}},
+        {"characters": {"shim": {"tag": "a", "trigger": 7}}},
+        {"preset": "gpu"},
+        {"train": {"min_bucket_reso": 512, "max_bucket_reso": 256}},
+        {"grid": {"epochs": [11]}},
+        {"train": ["unet_lr"]},
+    ],
+    ids=str,
+)
+def test_other_refusals(raw):
+    assert refusal(**raw)
+
+
+def values(config: dict, stage: str, **overrides: object) -> dict:
+    return settings.stage_slice(config, RULES, "shimakaze", stage, overrides)
+
+
+def test_slices_are_narrow():
+    before, after = load(), load(grid={"prompts": ["{trigger}"]})
+    assert [stage for stage in REVISIONS if values(before, stage) != values(after, stage)] == ["cells"]
+    after = load(train={"unet_lr": 1e-3})
+    assert [stage for stage in REVISIONS if values(before, stage) != values(after, stage)] == ["train"]
+    after = load(dataset={"target_steps": 3000})
+    assert [stage for stage in REVISIONS if values(before, stage) != values(after, stage)] == ["dataset"]
+    after = load(train={"max_train_epochs": 8})
+    assert [stage for stage in REVISIONS if values(before, stage) != values(after, stage)] == ["dataset", "train"]
+
+
+def test_every_setting_reaches_a_stage():
+    used = {key for stage in REVISIONS for key in values(load(grid={"model": "other"}), stage)}
+    unused = {path[-1] for path, leaf in schema.leaves(RULES) if path[-1] not in used}
+    assert unused == {"preset", "raw_dir", "model"}
+
+
+def test_variant_overrides_reach_training_and_the_cells_clip_skip_alone():
+    config = load()
+    assert values(config, "train", unet_lr=5e-4)["unet_lr"] == 5e-4
+    assert values(config, "cells", unet_lr=5e-4) == values(config, "cells")
+    assert values(config, "cells", clip_skip=1)["clip_skip"] == 1
+    assert values(config, "dataset", max_train_epochs=3) == values(config, "dataset")
+
+
+def test_characters_repeats_win_over_the_datasets():
+    fixed = {"shimakaze": CHARACTER["shimakaze"] | {"repeats": 6}}
+    assert values(load(characters=fixed), "dataset")["repeats"] == 6
+    assert values(load(dataset={"repeats": 3}), "dataset")["repeats"] == 3
+
+
+def test_grid_model_replaces_the_base_model_in_cells_alone():
+    config = load(grid={"model": "other.safetensors"})
+    assert values(config, "cells")["base_model"] == "other.safetensors"
+    assert values(config, "train")["base_model"] == "model.safetensors"
+
+
+def test_settings_file_is_the_same_for_every_spelling_and_refused_when_it_changed(tmp_path):
+    texts = {
+        settings.slice_text(values(load(train={"unet_lr": lr}), "train"), "train") for lr in ("1e-3", 0.001, "0.001")
+    }
+    assert len(texts) == 1
+    path, text = tmp_path / "train.json", texts.pop()
+    path.write_text(text, encoding="utf-8")
+    assert settings.read_slice(path, settings.digest(text)) == values(load(train={"unet_lr": 1e-3}), "train")
+    path.write_text(text.replace("0.001", "0.002"), encoding="utf-8")
+    with pytest.raises(StaleSettingsError):
+        settings.read_slice(path, settings.digest(text))
