@@ -73,10 +73,8 @@ def _half_up(value: float) -> int:
 def _cover(size: Size, bucket: Size) -> Size:
     """The smallest aspect-keeping size that covers `bucket`, sides rounded half up."""
     (width, height), (bucket_width, bucket_height) = size, bucket
-    if width / height > bucket_width / bucket_height:
-        scale = bucket_height / height
-    else:
-        scale = bucket_width / width
+    wider = width / height > bucket_width / bucket_height
+    scale = bucket_height / height if wider else bucket_width / width
     return _half_up(width * scale), _half_up(height * scale)
 
 

@@ -43,6 +43,33 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yield a new empty folder beside `path`; on success it takes `path`'s place, with whatever was there removed.
+
+    Raises:
+        UserError: the folder above cannot be written to.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{uuid.uuid4().hex[:12]}.tmp")
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        if path.exists():
+            shutil.rmtree(path)
+        os.replace(temporary, path)
+    except PermissionError as error:
+        raise UserError(
+            "No permission to write here.",
+            file=path.parent,
+            found=str(error.strerror),
+            expected="a folder you may write to",
+            setting=f"chmod u+w {str(path.parent)!r}, or run from another folder",
+        ) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text atomically, with "\\n" line ends on every system."""
     with atomic_path(path) as temporary:

@@ -1,12 +1,202 @@
-"""Reading pictures safely, and fitting them into a bucket."""
+"""Reading pictures safely: upright, in sRGB, never larger than memory allows; and fitting them into a bucket."""
 
 from __future__ import annotations
 
+import io
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import AvifImagePlugin, Image, ImageCms, ImageOps, WebPImagePlugin
 
 from loramake.buckets import Placement
+from loramake.errors import UserError
+
+PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".avif"})
+# Pillow registers these two late, and fails when asked for a format it has not registered
+_LATE = {"WEBP": WebPImagePlugin.SUPPORTED, "AVIF": AvifImagePlugin.SUPPORTED}
+_FORMATS = ("PNG", "JPEG", "BMP", "GIF", *(name for name, supported in _LATE.items() if supported))
+# Pillow's own warning limit: a quarter of a gigabyte in RGB; no picture of a booru comes near it
+MAX_PIXELS = 89_478_485
+_OPAQUE_FROM = 250  # an alpha of 250…255 is what soft edges and careless exports leave; nobody sees it
+
+
+class PictureError(UserError):
+    """A file that is no usable picture; `what` is the reason in a few words."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a picture file says about itself before it is decoded.
+
+    Attributes:
+        format: Pillow's name: PNG, JPEG, WEBP, BMP, GIF, AVIF.
+        size: upright (width, height), pixels.
+        animated: more than one frame.
+        may_be_transparent: has an alpha channel or a transparent palette entry.
+        plain: already upright and in 8-bit sRGB (or grey): its bytes can be used as they are.
+    """
+
+    format: str
+    size: tuple[int, int]
+    animated: bool
+    may_be_transparent: bool
+    plain: bool
+
+
+def describe_content(start: bytes) -> str:
+    """In a few words, what a file that is no picture seems to hold, from its first bytes."""
+    text = start.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if not start:
+        return "an empty file"
+    if text.startswith((b"<!doctype html", b"<html", b"<head", b"<body")):
+        return "an HTML page"
+    if start[4:8] == b"ftyp" or start.startswith((b"\x1a\x45\xdf\xa3", b"RIFF")) and b"WEBP" not in start[:16]:
+        return "a video"
+    if start.startswith((b"PK\x03\x04", b"Rar!", b"7z\xbc\xaf", b"\x1f\x8b")):
+        return "an archive"
+    if text.startswith((b"{", b"[", b"<?xml", b"<svg")):
+        return "a text file"
+    return "damaged or not a picture"
+
+
+def _refuse(path: Path, error: Exception) -> PictureError:
+    """The PictureError that says why `path` cannot be read."""
+    if isinstance(error, PictureError):
+        return error
+    if isinstance(error, FileNotFoundError):
+        return PictureError("the file is gone", file=path)
+    if isinstance(error, PermissionError):
+        return PictureError("no permission to read it", file=path)
+    if isinstance(error, Image.DecompressionBombError):
+        return PictureError(f"more than {MAX_PIXELS // 1_000_000} megapixels", file=path)
+    if isinstance(error, Image.UnidentifiedImageError):
+        with open(path, "rb") as handle:
+            return PictureError(describe_content(handle.read(512)), file=path)
+    if "truncated" in str(error).lower():
+        return PictureError("truncated: the download broke off", file=path)
+    return PictureError(f"damaged: {str(error).splitlines()[0] if str(error) else type(error).__name__}", file=path)
+
+
+def _open(path: Path) -> Image.Image:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        image = Image.open(path, formats=_FORMATS)
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        image.close()
+        limit = f"the limit is {MAX_PIXELS // 1_000_000}"
+        raise PictureError(f"{width}x{height}, {width * height // 1_000_000} megapixels; {limit}", file=path)
+    return image
+
+
+def _has_odd_profile(image: Image.Image) -> bool:
+    """Whether the colours are meant in another space than sRGB."""
+    profile = image.info.get("icc_profile")
+    if not profile or image.mode not in ("RGB", "RGBA", "CMYK"):
+        return False
+    # the description lies in the first kilobytes, as ASCII or UTF-16
+    start = profile[:4096].replace(b"\0", b"").lower()
+    return b"srgb" not in start
+
+
+def _is_transparent(image: Image.Image) -> bool:
+    return image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info
+
+
+def _orientation(image: Image.Image) -> int:
+    return int(image.getexif().get(0x0112, 1) or 1)
+
+
+def read_header(path: Path) -> Header:
+    """What the file says about its picture, without decoding it.
+
+    Raises:
+        PictureError: no picture, not readable, or more than MAX_PIXELS pixels.
+    """
+    try:
+        with _open(path) as image:
+            turned = _orientation(image)
+            width, height = image.size
+            # what phones and cameras write: a JPEG with a second picture behind it, no animation
+            mpo = image.format == "MPO"
+            return Header(
+                format="JPEG" if mpo else str(image.format),
+                size=(height, width) if turned in (5, 6, 7, 8) else (width, height),
+                animated=not mpo and bool(getattr(image, "is_animated", False)),
+                may_be_transparent=_is_transparent(image),
+                plain=turned not in range(2, 9)
+                and image.mode in ("1", "L", "LA", "P", "PA", "RGB", "RGBA")
+                and not _has_odd_profile(image),
+            )
+    # a decoder fed with damaged data may raise anything
+    except Exception as error:
+        raise _refuse(path, error) from error
+
+
+def _to_srgb(image: Image.Image) -> Image.Image:
+    """Colours as an embedded profile means them; a profile that cannot be read is passed over."""
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(image.info["icc_profile"]))
+        bare = image.convert("RGB") if image.mode == "RGBA" else image
+        turned = ImageCms.profileToProfile(bare, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return image
+    if image.mode == "RGBA":
+        turned.putalpha(image.getchannel("A"))
+    return turned
+
+
+def load(path: Path) -> Image.Image:
+    """Decode a picture: upright, 8-bit sRGB, mode RGB, or RGBA where it may be transparent. First frame only.
+
+    Raises:
+        PictureError: as `read_header`, or damaged inside.
+    """
+    try:
+        with _open(path) as image:
+            transparent, profiled = _is_transparent(image), _has_odd_profile(image)
+            image.load()
+            upright = ImageOps.exif_transpose(image)
+            if upright.mode.startswith(("I", "F")):
+                # 16 bits a channel; Pillow's own conversion would clip at 255
+                values = np.asarray(upright).astype(np.float64)
+                upright = Image.fromarray(np.clip(values / 257, 0, 255).astype(np.uint8))
+            if profiled:
+                upright = _to_srgb(upright)
+            result = upright.convert("RGBA" if transparent else "RGB")
+            result.info.clear()  # no profile, comment or EXIF of the source ends up in what is written
+            return result
+    except Exception as error:
+        raise _refuse(path, error) from error
+
+
+def visible_alpha(image: Image.Image) -> float:
+    """Share of pixels one can see through (alpha under 250), 0…1; 0 for a picture without alpha."""
+    if image.mode != "RGBA":
+        return 0.0
+    counts = image.getchannel("A").histogram()
+    return sum(counts[:_OPAQUE_FROM]) / sum(counts)
+
+
+def flatten(image: Image.Image) -> Image.Image:
+    """The picture on white, mode RGB."""
+    if image.mode != "RGBA":
+        return image.convert("RGB")
+    white = Image.new("RGB", image.size, (255, 255, 255))
+    white.paste(image, mask=image.getchannel("A"))
+    return white
+
+
+def load_rgb(path: Path) -> np.ndarray:
+    """A picture as uint8 array (height, width, 3), upright, sRGB, on white.
+
+    Raises:
+        PictureError: see `load`.
+    """
+    return np.asarray(flatten(load(path)))
 
 
 def resize_to_bucket(rgb: np.ndarray, placement: Placement, *, enlarge: str = "lanczos") -> np.ndarray:

@@ -1,0 +1,142 @@
+"""Near-duplicates: the same drawing resized, recompressed or slightly cropped; never a similar drawing.
+
+A perceptual hash finds candidates cheaply. It ignores what tells two drawings of one artist apart on plain white (a
+mouth, a colour, a hand), so the two of a candidate pair are then laid over each other and compared in colour, place by
+place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import cv2
+import numpy as np
+from PIL import Image
+
+THUMBNAIL = 128  # side of the square colour thumbnail, pixels
+# a copy cut by 5 % on each side is a tenth smaller
+_SCALES = (0.87, 1.15)
+# mean colour difference of a patch, 0…255. On drawings: copies (a third of the size, 5 % cut off and JPEG 60) up to 14,
+# another mouth on the same drawing from 27
+_PATCH_LIMIT = 17.0
+_PATCH = 9  # pixels of a thumbnail
+
+
+def make_thumbnail(image: Image.Image) -> Image.Image:
+    """The picture squeezed into a square of THUMBNAIL pixels, RGB; works on one already flattened on white."""
+    return image.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX, reducing_gap=None)
+
+
+def perceptual_hash(thumbnail: Image.Image) -> int:
+    """64 bits: which of the 8×8 lowest cosine terms of the grey picture lie above their median.
+
+    The method known as pHash: 32×32 grey, DCT, low frequencies against their median.
+    """
+    grey = np.asarray(thumbnail.convert("L").resize((32, 32), Image.Resampling.BOX), dtype=np.float32)
+    low = cv2.dct(grey)[:8, :8].reshape(-1)
+    bits = low > np.median(low)
+    return int.from_bytes(np.packbits(bits).tobytes(), "big")
+
+
+def _align(moving: np.ndarray, fixed: np.ndarray, blur: float, start: np.ndarray) -> np.ndarray:
+    """Scale and shift of each axis that lay `moving` over `fixed`, by Gauss-Newton on blurred luminance.
+
+    Args:
+        moving: float32 (n, n).
+        fixed: float32 (n, n).
+        blur: Gaussian sigma, pixels; wide first, to find the way.
+        start: (scale x, shift x, scale y, shift y) to begin with.
+    """
+    side = fixed.shape[0]
+    moving, fixed = (cv2.GaussianBlur(each, (0, 0), blur) for each in (moving, fixed))
+    x, y = np.meshgrid(np.arange(side, dtype=np.float32), np.arange(side, dtype=np.float32))
+    centre, inner = (side - 1) / 2, slice(8, -8)
+    found = start.copy()
+    for _ in range(12):
+        warped = _warp(moving, found)
+        slope_x, slope_y = cv2.Sobel(warped, -1, 1, 0, scale=1 / 8), cv2.Sobel(warped, -1, 0, 1, scale=1 / 8)
+        columns = [slope_x * (x - centre), slope_x, slope_y * (y - centre), slope_y]
+        system = np.stack([column[inner, inner].ravel() for column in columns], axis=1).astype(np.float64)
+        error = (fixed - warped)[inner, inner].ravel()
+        # a little damping: a blank picture has no slope to follow
+        step = np.linalg.solve(system.T @ system + np.diag([10.0, 1e-2, 10.0, 1e-2]), system.T @ error)
+        found = found + step
+        if np.abs(step * [centre, 1, centre, 1]).max() < 0.02:
+            break
+        if not np.all(np.abs(found - [1, 0, 1, 0]) < [0.2, 12, 0.2, 12]):
+            return start
+    return found
+
+
+def _warp(picture: np.ndarray, place: np.ndarray, border: int = cv2.BORDER_REPLICATE) -> np.ndarray:
+    """`picture` sampled at scale·(x − centre) + centre + shift, on each axis."""
+    side = picture.shape[0]
+    centre = (side - 1) / 2
+    scale_x, shift_x, scale_y, shift_y = place
+    across = [scale_x, 0, centre - scale_x * centre + shift_x]
+    down = [0, scale_y, centre - scale_y * centre + shift_y]
+    how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return cv2.warpAffine(picture, np.array([across, down]), (side, side), flags=how, borderMode=border)
+
+
+def largest_difference(first: np.ndarray, second: np.ndarray) -> float:
+    """Mean colour difference (0…255) of the patch in which two thumbnails differ most, laid over each other.
+
+    A shift of one pixel either way is forgiven everywhere, as resampling causes it.
+
+    Args:
+        first: uint8 (THUMBNAIL, THUMBNAIL, 3).
+        second: uint8 of the same shape.
+    """
+    colours = [each.astype(np.float32) for each in (first, second)]
+    greys = [each @ np.array([0.299, 0.587, 0.114], dtype=np.float32) for each in colours]
+    place = np.array([1.0, 0.0, 1.0, 0.0])
+    for blur in (4.0, 1.5):
+        place = _align(greys[1], greys[0], blur, place)
+    if not all(_SCALES[0] <= scale <= _SCALES[1] for scale in place[::2]):
+        return 255.0
+    fixed = cv2.GaussianBlur(colours[0], (0, 0), 1.0)
+    moved = cv2.GaussianBlur(_warp(colours[1], place), (0, 0), 1.0)
+    inside = _warp(np.ones_like(greys[0]), place, border=cv2.BORDER_CONSTANT) > 0.99
+    least = np.full(greys[0].shape, np.inf, dtype=np.float32)
+    for down in (-1, 0, 1):
+        for right in (-1, 0, 1):
+            shifted = np.roll(moved, (down, right), axis=(0, 1))
+            difference = np.abs(fixed - shifted).max(axis=2) * inside
+            least = np.minimum(least, cv2.blur(difference, (_PATCH, _PATCH)))
+    return float(least[2:-2, 2:-2].max())
+
+
+def hash_distance(first: int, second: int) -> int:
+    """Bits in which two hashes differ, 0…64."""
+    return (first ^ second).bit_count()
+
+
+def find_copies(
+    order: Sequence[str], hashes: dict[str, int], thumbnail: Callable[[str], np.ndarray], distance: int
+) -> dict[str, str]:
+    """Which pictures are copies of an earlier one.
+
+    Args:
+        order: names, the one to keep of any two first.
+        hashes: `perceptual_hash` of each.
+        thumbnail: uint8 (THUMBNAIL, THUMBNAIL, 3) of a name; asked for candidates only.
+        distance: bits (of 64) up to which two pictures are compared at all; 0 compares none.
+
+    Returns:
+        copy → the picture kept instead, which is itself no copy.
+    """
+    if distance < 1:
+        return {}
+    copies: dict[str, str] = {}
+    kept: list[str] = []
+    for name in order:
+        candidates = [other for other in kept if hash_distance(hashes[name], hashes[other]) <= distance]
+        candidates.sort(key=lambda other: hash_distance(hashes[name], hashes[other]))
+        for other in candidates:
+            if largest_difference(thumbnail(other), thumbnail(name)) <= _PATCH_LIMIT:
+                copies[name] = other
+                break
+        else:
+            kept.append(name)
+    return copies

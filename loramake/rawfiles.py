@@ -1,0 +1,59 @@
+"""The raw folder of a character, as its manifest lists it: which files are pictures, and whose tags are where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+from loramake import manifest as manifests
+from loramake.images import PICTURE_SUFFIXES
+
+
+@dataclass(frozen=True)
+class RawFolder:
+    """What lies in a raw folder.
+
+    Attributes:
+        folder: the folder itself.
+        names: all file names, in natural order.
+        tag_files: picture name → name of its tag file, for those that have one.
+    """
+
+    folder: Path
+    names: tuple[str, ...]
+    tag_files: dict[str, str]
+
+    @property
+    def pictures(self) -> list[str]:
+        """Names with a picture's suffix, whatever the content turns out to be."""
+        return [name for name in self.names if is_picture_name(name)]
+
+    @property
+    def strays(self) -> list[str]:
+        """Names that are neither a picture nor a picture's tag file."""
+        used = set(self.tag_files.values())
+        return [name for name in self.names if not is_picture_name(name) and name not in used]
+
+
+def is_picture_name(name: str) -> bool:
+    """Whether a file name has the suffix of a picture."""
+    return PurePath(name).suffix.lower() in PICTURE_SUFFIXES and not name.startswith(".")
+
+
+def pair_tag_files(names: list[str]) -> dict[str, str]:
+    """Picture name → its tag file: `12.txt` (Grabber, kohya) before `12.jpg.txt` (gallery-dl)."""
+    texts = {name for name in names if PurePath(name).suffix.lower() == ".txt"}
+    by_stem = {PurePath(name).stem: name for name in sorted(texts)}
+    pairs = {}
+    for name in filter(is_picture_name, names):
+        found = by_stem.get(PurePath(name).stem) or by_stem.get(name)
+        if found:
+            pairs[name] = found
+    return pairs
+
+
+def read_raw_folder(manifest: Path) -> RawFolder:
+    """The raw folder behind a manifest file (see `manifest.read`)."""
+    folder, entries = manifests.read(manifest)
+    names = [entry.name for entry in entries]
+    return RawFolder(folder, tuple(names), pair_tag_files(names))

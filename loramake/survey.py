@@ -1,0 +1,120 @@
+"""Facts about each raw picture that screening needs: readable, size, perceptual hash, thumbnail. Kept by content."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from loramake import images, neardup
+from loramake.files import atomic_path, read_json, to_json, write_if_changed
+from loramake.revisions import REVISIONS
+from loramake.stamps import hash_files
+from loramake.workers import map_items
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of one picture.
+
+    Attributes:
+        content: SHA-256 of the file.
+        problem: why it cannot be used at all; empty if it can.
+        animated: more than one frame.
+        width, height: upright size, pixels; 0 where unreadable.
+        hash: perceptual hash, 64 bits.
+    """
+
+    content: str
+    problem: str = ""
+    animated: bool = False
+    width: int = 0
+    height: int = 0
+    hash: int = 0
+
+    @property
+    def pixels(self) -> int:
+        """Area in pixels."""
+        return self.width * self.height
+
+    @property
+    def aspect(self) -> float:
+        """Longer side / shorter side."""
+        return max(self.width, self.height) / max(1, min(self.width, self.height))
+
+
+def survey(folder: Path, names: Iterable[str], cache_dir: Path, *, threads: int) -> dict[str, Facts]:
+    """Facts of each picture; only pictures of new content are decoded.
+
+    Args:
+        folder: where the pictures lie.
+        names: their names.
+        cache_dir: holds the facts and thumbnails of earlier runs; those of pictures that are gone are removed.
+        threads: pictures decoded at once.
+    """
+    names = list(names)
+    contents = hash_files((folder / name for name in names), cache_dir / "contents.json", threads=threads)
+    known = _read_known(cache_dir)
+    new: dict[str, str] = {}
+    for name, content in contents.items():
+        if content not in known or not thumbnail_path(cache_dir, content).is_file() and not known[content].problem:
+            new.setdefault(content, name)
+
+    def look(content: str) -> Facts:
+        return _look(folder / new[content], content, thumbnail_path(cache_dir, content))
+
+    try:
+        for content, facts in map_items(look, new, threads=threads, title="look at pictures"):
+            known[content] = facts
+    finally:
+        kept = {content: facts for content, facts in known.items() if content in set(contents.values())}
+        _write_known(cache_dir, kept)
+    for file in (cache_dir / "thumbnails").glob("*.png"):
+        if file.stem not in kept:
+            file.unlink(missing_ok=True)
+    gone = Facts(content="", problem="the file is gone or cannot be read")
+    return {name: known[contents[name]] if name in contents else gone for name in names}
+
+
+def thumbnail_path(cache_dir: Path, content: str) -> Path:
+    """Where the thumbnail of a picture of this content lies."""
+    return cache_dir / "thumbnails" / f"{content}.png"
+
+
+def read_thumbnail(cache_dir: Path, content: str) -> np.ndarray:
+    """Thumbnail as uint8 (n, n, 3)."""
+    with Image.open(thumbnail_path(cache_dir, content)) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def _look(path: Path, content: str, thumbnail: Path) -> Facts:
+    try:
+        header = images.read_header(path)
+        flat = images.flatten(images.load(path))
+    except images.PictureError as error:
+        return Facts(content, problem=error.what)
+    small = neardup.make_thumbnail(flat)
+    with atomic_path(thumbnail) as temporary:
+        small.save(temporary)
+    return Facts(content, "", header.animated, *header.size, neardup.perceptual_hash(small))
+
+
+def _read_known(cache_dir: Path) -> dict[str, Facts]:
+    try:
+        stored = read_json(cache_dir / "facts.json")
+        if stored["revision"] != REVISIONS["screen"]:
+            return {}
+        return {content: Facts(content, **facts) for content, facts in stored["facts"].items()}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}  # a lost or damaged cache costs one look at each picture
+
+
+def _write_known(cache_dir: Path, known: dict[str, Facts]) -> None:
+    facts = {}
+    for content, item in known.items():
+        facts[content] = asdict(item)
+        del facts[content]["content"]
+    write_if_changed(cache_dir / "facts.json", to_json({"revision": REVISIONS["screen"], "facts": facts}))

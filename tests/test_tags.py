@@ -1,0 +1,92 @@
+"""Tag files in all their spellings, and tag expressions."""
+
+from __future__ import annotations
+
+import codecs
+
+import pytest
+
+from loramake.errors import UserError
+from loramake.tags import normalize, parse_expression, read_tags
+
+PLAIN = ["1girl", "long hair", "shimakaze (azur lane)", "^_^"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"1girl, long hair, shimakaze (azur lane), ^_^",
+        b"1girl,long_hair,shimakaze_(azur_lane),^_^",
+        b"1girl\nlong hair\nshimakaze (azur lane)\n^_^\n",
+        b"1girl\r\nlong_hair\r\nshimakaze_\\(azur_lane\\)\r\n^_^\r\n",
+        codecs.BOM_UTF8 + b"1girl, long hair, shimakaze \\(azur lane\\), ^_^,",
+        "1girl, long hair, shimakaze (azur lane), ^_^".encode("utf-16"),
+        "1girl, long hair, shimakaze (azur lane), ^_^".encode("utf-16-be"),
+        "1girl, long hair, shimakaze (azur lane), ^_^".encode("utf-16-le"),
+        b"1Girl, Long_Hair,, long hair , Shimakaze (Azur Lane), 1girl, ^_^, , ",
+        b"1girl long_hair shimakaze_(azur_lane) ^_^",
+        b"1girl,\tlong  hair, shimakaze (azur lane), ^ ^",
+    ],
+)
+def test_all_spellings_read_the_same(tmp_path, content):
+    file = tmp_path / "1.txt"
+    file.write_bytes(content)
+    assert read_tags(file) == PLAIN
+
+
+@pytest.mark.parametrize(
+    ("tag", "expected"),
+    [
+        (">_<", ">_<"),
+        ("> <", ">_<"),
+        ("o_o", "o_o"),
+        ("o o", "o_o"),
+        ("<|>_<|>", "<|>_<|>"),
+        ("no_bra", "no bra"),
+        ("v", "v"),
+        ("d&#039;artagnan", "d'artagnan"),
+        ("\\||/", "\\||/"),
+        ("__", ""),
+        ("x 1", "x 1"),
+    ],
+)
+def test_emoticons_keep_their_underscore(tag, expected):
+    assert normalize(tag) == expected
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"\0", b"\xff\xff\xff,\x80", b",,,\n\n,", bytes(range(256))])
+def test_garbage_never_crashes(tmp_path, content):
+    file = tmp_path / "1.txt"
+    file.write_bytes(content)
+    assert all(tag and "," not in tag and tag == tag.strip() for tag in read_tags(file))
+
+
+@pytest.mark.parametrize(
+    ("rule", "tags", "holds"),
+    [
+        ("2girls", ["1girl", "2girls"], True),
+        ("girls", ["2girls"], False),
+        ("multiple_views", ["multiple views"], True),
+        ("*girls", ["2girls"], True),
+        ("* (cosplay)", ["miku (cosplay)"], True),
+        ("* commentary", ["commentary"], False),
+        ("*commentary*", ["commentary request"], True),
+        ("comic & !1girl", ["comic"], True),
+        ("comic & !1girl", ["comic", "1girl"], False),
+        ("!solo", ["1girl"], True),
+        ("a & b", ["a"], False),
+        ("^_^", ["^_^"], True),
+        ("!", ["!"], True),
+        ("!?", ["!?"], True),
+        ("\\*_\\*", ["*_*"], True),
+        ("a.c", ["abc"], False),
+    ],
+)
+def test_expressions(rule, tags, holds):
+    assert parse_expression(rule, "screen.reject_tags").matches(tags) is holds
+
+
+@pytest.mark.parametrize("rule", ["", "  ", "a & ", "a & & b", None, 7])
+def test_unreadable_rules_name_their_setting(rule):
+    with pytest.raises(UserError, match="screen.reject_tags"):
+        parse_expression(rule, "screen.reject_tags")
