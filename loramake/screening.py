@@ -159,9 +159,7 @@ def _judge(
     return None
 
 
-def _duplicates(
-    pictures: list[Candidate], distance: int, thumbnail: Callable[[str], object]
-) -> dict[str, Decision]:
+def _duplicates(pictures: list[Candidate], distance: int, thumbnail: Callable[[str], object]) -> dict[str, Decision]:
     """Copies among the pictures that passed: same bytes, same drawing, or a name that another one has taken.
 
     The picture kept by hand wins, then the largest, then the first. Nothing kept by hand is dropped for its looks.
