@@ -1,0 +1,108 @@
+"""What `snakemake` plans and refuses before any job runs."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+CHAIN = [
+    "screen_images",
+    "clean_images",
+    "normalize_tags",
+    "build_dataset",
+    "cache_latents",
+    "train_lora",
+    "render_cells",
+    "assemble_base_grid",
+]
+
+
+def test_bare_snakemake_plans_the_grids_of_all_characters(house):
+    assert house.plan() == set(CHAIN)
+
+
+def test_targets_along_the_way(house):
+    assert house.plan("dataset/shim") == set(CHAIN[:4])
+    assert house.plan("loras/shim/unet_lr=5e-4") == set(CHAIN[:6])
+    assert house.plan("loras/shim/unet_lr=5e-4-000002.safetensors") == {*CHAIN[:6], "export_epoch"}
+    assert house.plan("grids/shim/network_dim=4__unet_lr=5e-4.png") == {*CHAIN[:7], "assemble_grid"}
+
+
+def refusal(house, *arguments: str) -> str:
+    """The message of a run that must fail at planning: one message, no traceback, status 1."""
+    run = house.snakemake("-n", *arguments)
+    assert run.status == 1
+    assert "Traceback" not in run.text
+    assert ", line " not in run.text
+    assert run.text.count("\nloramake: ") == 1, run.text
+    return run.text.partition("\nloramake: ")[2]
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("grids/shim/unet_lr=0.0005.png", ["unet_lr=5e-4"]),
+        ("grids/shim/unet_rl=5e-4.png", ["unet_lr"]),
+        ("grids/shim/resolution=64.png", ["resolution"]),
+        ("grids/shin.png", ["shim"]),
+    ],
+)
+def test_wrong_targets(house, target, words):
+    message = refusal(house, target)
+    assert all(word in message for word in words)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"train": {"nework_dim": 4}}, ["train.nework_dim", "train.network_dim"]),
+        ({"train": {"unet_lr": 7}, "grid": {"steps": 0}}, ["train.unet_lr", "grid.steps", "7"]),
+        ({"preset": "cup"}, ["cup", "cpu"]),
+        ({"base_model": "models/none.safetensors"}, ["models/none.safetensors", "base_model"]),
+        ({"base_model": ""}, ["base_model"]),
+        ({"vae": "models/none.pt"}, ["models/none.pt", "vae"]),
+        ({"characters": {"shim": {"tag": "a", "trigger": "b", "raw_dir": "nowhere"}}}, ["nowhere", "raw_dir"]),
+    ],
+    ids=str,
+)
+def test_wrong_configs(house, change, words):
+    house.write_config(**change)
+    try:
+        message = refusal(house)
+    finally:
+        house.write_config()
+    assert all(word in message for word in words)
+
+
+def test_dataset_needs_no_model(house):
+    house.write_config(base_model="models/none.safetensors")
+    try:
+        assert house.plan("dataset/shim") == set(CHAIN[:4])
+    finally:
+        house.write_config()
+
+
+def test_output_folder_that_cannot_be_written(house):
+    blocked = house.folder / "grids"
+    blocked.write_text("a file in the way", encoding="utf-8")
+    try:
+        assert str(blocked) in refusal(house)
+    finally:
+        blocked.unlink()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_output_folder_without_permission(house):
+    blocked = house.folder / "grids"
+    blocked.mkdir()
+    blocked.chmod(0o500)
+    try:
+        assert str(blocked) in refusal(house)
+    finally:
+        blocked.rmdir()
+
+
+def test_workflow_files_hold_to_snakemakes_rules(house):
+    run = house.snakemake("--lint")
+    assert run.status == 0, run.text
