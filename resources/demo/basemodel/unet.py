@@ -1,0 +1,122 @@
+"""The U-Net's training on cached latents, the text encoder learning along at a lower rate."""
+
+from __future__ import annotations
+
+import copy
+import random
+from pathlib import Path
+
+import torch
+from diffusers import DDPMScheduler, UNet2DConditionModel
+from torch.nn import functional
+from tqdm import tqdm
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from . import architecture, curve, text
+
+BATCH = 16
+NOISE_OFFSET = 0.05  # so that plain backgrounds follow the prompt, not the mean of the first noise
+
+
+def _alphas() -> torch.Tensor:
+    """Cumulated alphas of SD1's schedule, (1000,)."""
+    schedule = DDPMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear")
+    return schedule.alphas_cumprod
+
+
+def _average(shadow: torch.nn.Module, live: torch.nn.Module, step: int) -> None:
+    """Move the averaged weights towards the live ones; the memory grows to about 1,000 steps."""
+    decay = min(0.999, (step + 1) / (step + 10))
+    with torch.no_grad():
+        torch._foreach_lerp_(list(shadow.parameters()), list(live.parameters()), 1 - decay)
+
+
+class Training:
+    """Everything that a run of the U-Net carries from step to step, so that it can go on later."""
+
+    def __init__(self, encoder: CLIPTextModel, unet: UNet2DConditionModel, seed: int) -> None:
+        self.unet, self.encoder = unet, encoder.train()
+        self.mean_unet, self.mean_encoder = copy.deepcopy(unet).eval(), copy.deepcopy(encoder).eval()
+        groups = [{"params": list(unet.parameters()), "scale": 1.0}, {"params": list(encoder.parameters()), "scale": 0.1}]
+        self.optimizer = torch.optim.AdamW(groups, lr=1.0, betas=(0.9, 0.98), weight_decay=0.0)
+        self.rng = random.Random(seed)
+        self.noise = torch.Generator().manual_seed(seed)
+        self.alphas = _alphas()
+        self.step = 0
+
+    def save(self, path: Path) -> None:
+        """Write the whole state to `path`."""
+        parts = ("unet", "encoder", "mean_unet", "mean_encoder", "optimizer")
+        state = {part: getattr(self, part).state_dict() for part in parts}
+        state |= {"rng": self.rng.getstate(), "noise": self.noise.get_state(), "step": self.step}
+        torch.save(state, path.with_suffix(".new"))
+        path.with_suffix(".new").replace(path)
+
+    def restore(self, path: Path) -> None:
+        """Go on from a state written by `save`."""
+        state = torch.load(path, weights_only=False)
+        for part in ("unet", "encoder", "mean_unet", "mean_encoder", "optimizer"):
+            getattr(self, part).load_state_dict(state[part])
+        self.rng.setstate(state["rng"])
+        self.noise.set_state(state["noise"])
+        self.step = state["step"]
+
+    def learn(self, latents: torch.Tensor, ids: torch.Tensor, rate: float) -> float:
+        """One step on latents (B, 4, h, w), already scaled, and token ids (B, 77); returns the loss."""
+        batch = len(latents)
+        noise = torch.randn(latents.shape, generator=self.noise)
+        noise += NOISE_OFFSET * torch.randn(batch, 4, 1, 1, generator=self.noise)
+        times = torch.randint(0, 1000, (batch,), generator=self.noise)
+        alpha = self.alphas[times][:, None, None, None]
+        noisy = alpha.sqrt() * latents + (1 - alpha).sqrt() * noise
+        made = self.unet(noisy, times, text.encode(self.encoder, ids)).sample
+        snr = self.alphas[times] / (1 - self.alphas[times])
+        weight = snr.clamp(max=5.0) / snr  # min-SNR, Hang et al. 2023, eq. 5 for noise prediction
+        loss = (functional.mse_loss(made, noise, reduction="none").mean((1, 2, 3)) * weight).mean()
+        self.optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.unet.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(self.encoder.parameters(), 1.0)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate * group["scale"]
+        self.optimizer.step()
+        _average(self.mean_unet, self.unet, self.step)
+        _average(self.mean_encoder, self.encoder, self.step)
+        self.step += 1
+        return float(loss.detach())
+
+
+def train(
+    training: Training,
+    tokenizer: CLIPTokenizer,
+    sets: list[tuple[torch.Tensor, list]],
+    log: Path,
+    steps: int,
+    peak: float,
+    state: Path,
+) -> None:
+    """Train up to `steps` in all, saving every 250 to `state`.
+
+    Args:
+        training: where the run stands.
+        tokenizer: CLIP's.
+        sets: per shape the unscaled latents (n, 4, h, w) and the attributes of each.
+        log: loss TSV.
+        steps: length of the whole run; the rate falls over its last third.
+        peak: highest learning rate.
+        state: file of the run's state.
+    """
+    losses = curve.LossLog(log, "unet")
+    weights = [len(latents) for latents, _ in sets]
+    bar = tqdm(range(training.step, steps), initial=training.step, total=steps, desc="U-Net")
+    for step in bar:
+        latents, people = training.rng.choices(sets, weights)[0]
+        chosen = training.rng.choices(range(len(people)), k=BATCH)
+        ids = text.tokenize(tokenizer, [text.caption(people[i], training.rng) for i in chosen])
+        batch = latents[chosen].float() * architecture.SCALING_FACTOR
+        loss = training.learn(batch, ids, curve.rate(step, steps, peak))
+        losses.add(step, loss)
+        bar.set_postfix(loss=f"{loss:.4f}")
+        if step % 250 == 249:
+            training.save(state)
+    training.save(state)

@@ -1,0 +1,107 @@
+"""The VAE's training: crops first, whole pictures at the end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL
+from torch.nn import functional
+from tqdm import tqdm
+
+from . import architecture, curve, pictures
+
+
+def _batch(arrays: list[np.ndarray], rng: np.random.Generator, size: int, side: int) -> torch.Tensor:
+    """`size` random pictures of one shape, cropped to `side` where side > 0: (B, 3, h, w) in [-1, 1]."""
+    array = arrays[rng.choice(len(arrays), p=[0.7, 0.2, 0.1])]
+    chosen = []
+    for index in rng.integers(len(array), size=size):
+        picture = array[index]
+        if side:
+            top = rng.integers(picture.shape[0] - side + 1)
+            left = rng.integers(picture.shape[1] - side + 1)
+            picture = picture[top : top + side, left : left + side]
+        chosen.append(picture)
+    batch = torch.from_numpy(np.stack(chosen)).permute(0, 3, 1, 2).float() / 127.5 - 1
+    return batch.contiguous(memory_format=torch.channels_last)
+
+
+def _loss(picture: torch.Tensor, made: torch.Tensor, mean: torch.Tensor, logvar: torch.Tensor) -> torch.Tensor:
+    """L1 on pixels and on their differences (edges), at full and half size, plus a light KL term."""
+    total = torch.zeros(())
+    for _ in range(2):
+        total = total + functional.l1_loss(made, picture)
+        for axis in (2, 3):
+            total = total + functional.l1_loss(made.diff(dim=axis), picture.diff(dim=axis))
+        picture, made = functional.avg_pool2d(picture, 2), functional.avg_pool2d(made, 2)
+    kl = 0.5 * (mean.square() + logvar.exp() - 1 - logvar).mean()
+    return total + 1e-4 * kl
+
+
+def train(folder: Path, log: Path, steps: int, seed: int, state: Path | None = None) -> AutoencoderKL:
+    """Train for `steps`; the last quarter sees whole pictures, so that group norms fit them.
+
+    Args:
+        folder: the drawings.
+        log: loss TSV.
+        steps: optimizer steps, batches of 8 crops of 80 px, then of 2 whole pictures.
+        seed: of weights and batches.
+        state: where the weights are kept every 500 steps.
+    """
+    arrays = [pictures.load(folder, size)[0] for size in pictures.SHAPES]
+    rng = np.random.default_rng(seed)
+    vae = architecture.new_vae(seed).to(memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(vae.parameters(), lr=1.0, betas=(0.9, 0.98), weight_decay=1e-4)
+    losses = curve.LossLog(log, "vae")
+    bar = tqdm(range(steps), desc="VAE")
+    for step in bar:
+        whole = step >= steps * 3 // 4
+        picture = _batch(arrays, rng, 2 if whole else 8, 0 if whole else 80)
+        for group in optimizer.param_groups:
+            group["lr"] = curve.rate(step, steps, 2e-3)
+        posterior = vae.encode(picture).latent_dist
+        made = vae.decode(posterior.sample()).sample
+        loss = _loss(picture, made, posterior.mean, posterior.logvar)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
+        optimizer.step()
+        losses.add(step, float(loss.detach()))
+        bar.set_postfix(loss=f"{float(loss.detach()):.4f}")
+        if state and step % 500 == 499:
+            torch.save(vae.state_dict(), state)
+    return vae.to(memory_format=torch.contiguous_format).eval()
+
+
+@torch.inference_mode()
+def latents(vae: AutoencoderKL, folder: Path, size: tuple[int, int]) -> torch.Tensor:
+    """Posterior means of all drawings of one shape, unscaled: (n, 4, h/8, w/8) float16."""
+    array = pictures.load(folder, size)[0]
+    made = []
+    for start in tqdm(range(0, len(array), 32), desc=f"latents {size[0]}x{size[1]}"):
+        batch = torch.from_numpy(np.array(array[start : start + 32])).permute(0, 3, 1, 2).float()
+        made.append(vae.encode(batch / 127.5 - 1).latent_dist.mean.half())
+    return torch.cat(made)
+
+
+@torch.no_grad()
+def rescale(vae: AutoencoderKL, sample: torch.Tensor) -> None:
+    """Scale the latent space in place, so that `sample` times SD1's 0.18215 has unit variance and zero mean.
+
+    The factor and shift go into the convolution that ends the encoder and the one that begins the
+    decoder, so decoding is unchanged.
+
+    Args:
+        sample: latents before scaling, (n, 4, h, w).
+    """
+    sample = sample.float()
+    mean = sample.mean((0, 2, 3))  # (4,)
+    factor = 1.0 / (architecture.SCALING_FACTOR * sample.std((0, 2, 3)))  # (4,)
+    quant, post = vae.quant_conv, vae.post_quant_conv
+    quant.weight[:4] *= factor[:, None, None, None]
+    quant.bias[:4] = (quant.bias[:4] - mean) * factor
+    quant.bias[4:] += 2 * factor.log()  # the posterior's log-variance
+    post.bias += (post.weight[:, :, 0, 0] * mean).sum(1)
+    post.weight /= factor[None, :, None, None]
