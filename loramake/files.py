@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -107,6 +107,25 @@ def hash_file(path: Path) -> str:
 def hash_value(value: object) -> str:
     """SHA-256 of a JSON-able value, independent of the order of its keys."""
     return hashlib.sha256(to_json(value).encode("utf-8")).hexdigest()
+
+
+def check_writable(roots: Iterable[Path]) -> None:
+    """Refuse output folders, two levels deep, that jobs could not write to; for a missing one its parent counts.
+
+    Asked before anything runs: Snakemake itself, tripping over such a folder, shows a traceback.
+
+    Raises:
+        UserError: names the first such folder.
+    """
+    for root in map(Path, roots):
+        for path in (root if root.exists() else root.parent, *root.glob("*/"), *root.glob("*/*/")):
+            if not (path.is_dir() and os.access(path, os.W_OK | os.X_OK)):
+                raise UserError(
+                    "This is not a folder that can be written to.",
+                    file=path.resolve(),
+                    expected="a folder you may write to",
+                    setting="its permissions, or run from another folder",
+                )
 
 
 def link_or_copy(source: Path, target: Path) -> None:

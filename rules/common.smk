@@ -1,5 +1,4 @@
 # The validated config, the wildcards, and the files by which settings and outside files reach the jobs.
-import os
 import sys
 from functools import cache, wraps
 from pathlib import Path
@@ -29,21 +28,8 @@ def read_config():
     return rules, settings.load(config, rules, Path(workflow.basedir) / "config/presets")
 
 
-@plainly
-def check_folders():
-    """Refuse folders that the jobs could not write to, before Snakemake trips over them."""
-    for folder in map(Path, (".", "work", "dataset", "loras", "grids", "logs")):
-        if folder.exists() and not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
-            raise UserError(
-                "This is not a folder that can be written to.",
-                file=folder.resolve(),
-                expected="a folder you may write to",
-                setting="its permissions, or run from another folder",
-            )
-
-
 SCHEMA, CONFIG = read_config()
-check_folders()
+plainly(files.check_writable)([".snakemake", "work", "dataset", "loras", "grids", "logs"])
 
 
 wildcard_constraints:

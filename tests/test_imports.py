@@ -1,0 +1,40 @@
+"""The direction of imports: no circles, nothing knows Snakemake, and planning loads neither torch nor images."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parents[1] / "loramake"
+MODULES = {path.stem: ast.parse(path.read_text(encoding="utf-8")) for path in PACKAGE.glob("*.py")}
+
+
+def imported(tree: ast.Module) -> set[str]:
+    """Every module that is imported anywhere in a file, as written."""
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+def test_imports_have_no_circles():
+    graph = {
+        name: {other for other in MODULES if f"loramake.{other}" in imported(tree)} for name, tree in MODULES.items()
+    }
+    assert list(TopologicalSorter(graph).static_order())
+
+
+def test_package_does_not_know_snakemake():
+    assert not {name for name, tree in MODULES.items() if any(used.startswith("snakemake") for used in imported(tree))}
+
+
+def test_planning_is_light():
+    code = "from loramake import files, manifest, schema, settings, variants; import sys; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"torch", "numpy", "PIL", "cv2", "diffusers", "transformers"} & set(loaded)
