@@ -13,6 +13,7 @@ import torch
 from loramake.errors import UserError
 from loramake.files import atomic_path
 from loramake.ldmkeys import part_name
+from loramake.weightheader import read_header
 
 CONFIG_KEY = "loramake.config"
 _DTYPES = {
@@ -36,7 +37,7 @@ class WeightFile(Protocol):
     path: Path
     metadata: dict[str, str]
 
-    def keys(self) -> Iterable[str]: ...
+    def names(self) -> Iterable[str]: ...
 
     def shape(self, name: str) -> tuple[int, ...]: ...
 
@@ -55,7 +56,7 @@ class SafetensorsFile:
         self._shapes = {name: tuple(entry["shape"]) for name, entry in header.items()}
         self._file = safe_open(str(self.path), framework="pt")
 
-    def keys(self) -> Iterable[str]:
+    def names(self) -> Iterable[str]:
         return self._shapes.keys()
 
     def shape(self, name: str) -> tuple[int, ...]:
@@ -76,7 +77,7 @@ class PickledFile:
             content = content["state_dict"]
         self._tensors = {name: value for name, value in content.items() if isinstance(value, torch.Tensor)}
 
-    def keys(self) -> Iterable[str]:
+    def names(self) -> Iterable[str]:
         return self._tensors.keys()
 
     def shape(self, name: str) -> tuple[int, ...]:
@@ -118,37 +119,6 @@ def _load_pickle(path: Path) -> Mapping[str, object]:
     if not isinstance(content, Mapping):
         raise unreadable
     return content
-
-
-def read_header(path: Path) -> tuple[dict, int]:
-    """The header of a safetensors file and the offset of its data section, in bytes.
-
-    Raises:
-        UserError: missing, truncated or not a safetensors file.
-    """
-    path = Path(path)
-    try:
-        size = path.stat().st_size
-        with open(path, "rb") as handle:
-            length = int.from_bytes(handle.read(8), "little")
-            if not 2 <= length <= size - 8:
-                raise ValueError(f"{size:,} bytes, which cannot hold a header of {length:,}")
-            header = json.loads(handle.read(length))
-        ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
-        needed = 8 + length + max(ends, default=0)
-        if needed != size:
-            raise ValueError(f"{size:,} bytes of {needed:,}: the file is cut short" if needed > size else "extra bytes")
-    except FileNotFoundError as error:
-        raise UserError("There is no such file.", file=path, expected="a .safetensors file") from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(
-            "This is not a whole safetensors file.",
-            file=path,
-            found=error,
-            expected="a complete .safetensors file",
-            setting="download or copy the file again",
-        ) from error
-    return header, 8 + length
 
 
 def open_weights(path: Path) -> WeightFile:

@@ -47,7 +47,7 @@ def check_family(source: WeightFile, *, needs_vae: bool, needs_rest: bool) -> No
     Raises:
         UserError: another family, or a part that is wanted is not inside.
     """
-    names = list(source.keys())
+    names = list(source.names())
     kind = family(names)
     if kind == "VAE" and not needs_rest:
         return

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from loramake.checkpoints import SafetensorsFile, open_weights
 from loramake.errors import UserError
-from loramake.noise import derived_seed
+from loramake.seeds import derived_seed
 
 UNET_CLASSES = ("Transformer2DModel",)
 TEXT_CLASSES = ("CLIPAttention", "CLIPMLP")
@@ -173,7 +173,7 @@ def load_file(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
         UserError: missing, truncated or not a LoRA in this format.
     """
     source = SafetensorsFile(path) if Path(path).suffix == ".safetensors" else open_weights(path)
-    tensors = {name: source.get(name) for name in source.keys()}
+    tensors = {name: source.get(name) for name in source.names()}
     if not any(name.endswith(".lora_down.weight") for name in tensors):
         raise UserError(
             "This file holds no LoRA in kohya's format.",

@@ -104,7 +104,7 @@ def load_vae(
         read = _folder_weights(path, "vae") if (path / "vae").is_dir() else _folder_weights(path, "")
     else:
         read = open_weights(path)
-    if not any(name.removeprefix(VAE_PREFIX).startswith("decoder.") for name in read.keys()):
+    if not any(name.removeprefix(VAE_PREFIX).startswith("decoder.") for name in read.names()):
         found = "no weights named decoder.…"
         raise UserError("This file holds no VAE.", file=path, found=found, expected="a VAE", setting="vae")
     return _build("vae", config, read, device, dtype, setting="vae")
@@ -171,9 +171,9 @@ class _Folder:
 
     def __init__(self, path: Path, files: list[WeightFile]) -> None:
         self.path, self.metadata = path, {}
-        self._where = {name: file for file in files for name in file.keys()}
+        self._where = {name: file for file in files for name in file.names()}
 
-    def keys(self) -> Iterable[str]:
+    def names(self) -> Iterable[str]:
         return self._where.keys()
 
     def shape(self, name: str) -> tuple[int, ...]:
@@ -204,7 +204,7 @@ def _folder_weights(folder: Path, part: str) -> _Folder:
 def _prediction_type(scheduler: Mapping[str, object], source: WeightFile | Path) -> str:
     if not isinstance(source, Path):
         stated = source.metadata.get("modelspec.prediction_type", "")
-        if stated in ("v", "v_prediction") or "v_pred" in set(source.keys()):
+        if stated in ("v", "v_prediction") or "v_pred" in set(source.names()):
             return "v_prediction"
     return str(scheduler.get("prediction_type") or "epsilon")
 
@@ -247,7 +247,7 @@ def _build(
 ) -> torch.nn.Module:
     """Build one part and fill it, weight by weight."""
     model = _empty_model(part, config)
-    present = set(source.keys())
+    present = set(source.names())
     state, missing = {}, []
     for key, empty in model.state_dict().items():
         name = next((name for name in _candidates(part, key, config) if name in present), None)

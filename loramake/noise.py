@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import torch
+
+from loramake.seeds import derived_seed
 
 STEPS = 1000
 
@@ -44,12 +44,6 @@ def min_snr_weight(kept: torch.Tensor, gamma: float, prediction_type: str) -> to
     snr = (kept.sqrt() / (1.0 - kept).sqrt()) ** 2
     capped = torch.minimum(snr, torch.full_like(snr, gamma))
     return capped / (snr + 1.0 if prediction_type == "v_prediction" else snr)
-
-
-def derived_seed(seed: int, *purpose: object) -> int:
-    """A 63-bit seed that depends on `seed` and on every part of what it is for (epoch, item, …), and on nothing else."""
-    text = "\x1f".join(str(part) for part in (seed, *purpose))
-    return int.from_bytes(hashlib.sha256(text.encode("utf-8")).digest()[:8], "little") >> 1
 
 
 def draw(
