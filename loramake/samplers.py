@@ -17,9 +17,8 @@ import torch
 from torch import Tensor
 
 from loramake.errors import UserError
+from loramake.noise import alphas_cumprod
 
-# SD1's DDPM: 1000 steps, betas linear in their root (kohya.md; Rombach et al. 2022)
-TRAIN_STEPS, BETA_START, BETA_END = 1000, 0.00085, 0.012
 KARRAS_RHO = 7.0
 
 Denoise = Callable[[Tensor, float, int], Tensor]
@@ -29,9 +28,8 @@ Integrate = Callable[[Denoise, Tensor, Sequence[float], Noise], Tensor]
 
 def training_sigmas() -> Tensor:
     """Noise level of each of SD1's 1000 timesteps, rising, about 0.029 … 14.6. Shape (1000,), float64."""
-    betas = torch.linspace(BETA_START**0.5, BETA_END**0.5, TRAIN_STEPS, dtype=torch.float64) ** 2
-    alphas = torch.cumprod(1 - betas, dim=0)
-    return ((1 - alphas) / alphas) ** 0.5
+    kept = alphas_cumprod().double()
+    return ((1 - kept) / kept) ** 0.5
 
 
 def sigma_to_timestep(sigma: float, table: Tensor) -> float:

@@ -1,0 +1,220 @@
+"""The LoRA bank: adapters of several checkpoints beside the frozen base, each sample with its own adapter and weight.
+
+Nothing is merged into the base and nothing reloaded between cells, so cells of all epochs and weights share batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from loramake.errors import UserError
+from loramake.lora import Target, find_targets, load_file
+
+BASE = -1  # adapter of a sample that takes the base model alone
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What each sample of a batch takes.
+
+    Args:
+        adapter: the one adapter of the whole batch; None where samples differ.
+        adapters: (B,) long, adapter of each sample (0 where its weight is 0).
+        weights: (B,), 0 for the base alone; None where all are 0.
+    """
+
+    adapter: int | None
+    adapters: Tensor
+    weights: Tensor | None
+
+
+class _Current:
+    """The choice in force, seen by all layers of one bank; None: base alone."""
+
+    choice: Choice | None = None
+
+
+class BankLayer(torch.nn.Module):
+    """A frozen Linear or 1x1 Conv2d with K adapters: base(x) + up_k(down_k(x)) · weight · alpha_k / rank_k.
+
+    Args:
+        base: the frozen layer.
+        down: (K, r, in), zero rows where an adapter's rank is lower.
+        up: (K, out, r), already times alpha / rank.
+        current: where the layer looks up the batch's choice.
+    """
+
+    def __init__(self, base: torch.nn.Module, down: Tensor, up: Tensor, current: _Current) -> None:
+        super().__init__()
+        self.base, self._current = base, current
+        self.register_buffer("down", down, persistent=False)
+        self.register_buffer("up", up, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        choice = self._current.choice
+        y = self.base(x)
+        if choice is None or choice.weights is None:
+            return y
+        if x.ndim == 4:  # (B, in, H, W)
+            return y + self._convolved(x.flatten(2), choice).view(y.shape)
+        return y + self._multiplied(x.reshape(len(x), -1, x.shape[-1]), choice).view(y.shape)
+
+    def _multiplied(self, x: Tensor, choice: Choice) -> Tensor:
+        """(B, N, in) → (B, N, out)."""
+        weights = choice.weights.view(-1, 1, 1)
+        if choice.adapter is not None:
+            return functional.linear(functional.linear(x, self.down[choice.adapter]) * weights, self.up[choice.adapter])
+        low = torch.bmm(x, self.down[choice.adapters].transpose(1, 2)) * weights  # (B, N, r)
+        return torch.bmm(low, self.up[choice.adapters].transpose(1, 2))
+
+    def _convolved(self, x: Tensor, choice: Choice) -> Tensor:
+        """(B, in, H·W) → (B, out, H·W)."""
+        weights = choice.weights.view(-1, 1, 1)
+        if choice.adapter is not None:
+            low = torch.matmul(self.down[choice.adapter], x) * weights  # (B, r, H·W)
+            return torch.matmul(self.up[choice.adapter], low)
+        low = torch.bmm(self.down[choice.adapters], x) * weights
+        return torch.bmm(self.up[choice.adapters], low)
+
+
+class LoraBank:
+    """The adapters of K LoRA files on one model.
+
+    Attach once, then run the model inside `using(choose(…))`; outside of it the model is the base alone.
+
+    Args:
+        unet, text_encoder: the frozen base, changed in place until `remove()`.
+        loras: tensors of each file in kohya's format.
+        files: names of the files, for errors.
+
+    Raises:
+        UserError: a LoRA for another base, without effect, or with values that are not finite.
+    """
+
+    def __init__(
+        self,
+        unet: torch.nn.Module,
+        text_encoder: torch.nn.Module,
+        loras: Sequence[Mapping[str, Tensor]],
+        files: Sequence[Path | str],
+    ) -> None:
+        targets = find_targets(unet, text_encoder)
+        for tensors, file in zip(loras, files, strict=True):
+            _check(tensors, targets, file)
+        self.size = len(loras)
+        self._targets = targets
+        self._current = _Current()
+        # on a model without adapters nothing is wrapped
+        for target in targets if loras else []:
+            down, up = _stack(target, loras)
+            setattr(target.parent, target.attr, BankLayer(target.module, down, up, self._current))
+
+    def remove(self) -> None:
+        """Take the bank off again: the model is as before."""
+        for target in self._targets:
+            setattr(target.parent, target.attr, target.module)
+
+    def choose(self, adapters: Sequence[int], weights: Sequence[float], *, like: Tensor) -> Choice:
+        """The choice of a batch.
+
+        Args:
+            adapters: of each sample, 0 … K−1, or BASE.
+            weights: of each sample.
+            like: gives device and dtype.
+        """
+        used = {adapter for adapter, weight in zip(adapters, weights, strict=True) if adapter != BASE and weight}
+        scales = [weight if adapter != BASE else 0.0 for adapter, weight in zip(adapters, weights, strict=True)]
+        return Choice(
+            adapter=used.pop() if len(used) == 1 else None,
+            adapters=torch.tensor([max(adapter, 0) for adapter in adapters], device=like.device),
+            weights=torch.tensor(scales, dtype=like.dtype, device=like.device) if any(scales) else None,
+        )
+
+    @contextmanager
+    def using(self, choice: Choice) -> Iterator[None]:
+        """Run the model with this choice; the batch must have as many samples as it."""
+        before, self._current.choice = self._current.choice, choice
+        try:
+            yield
+        finally:
+            self._current.choice = before
+
+
+def load_bank(unet: torch.nn.Module, text_encoder: torch.nn.Module, files: Sequence[Path]) -> LoraBank:
+    """A bank of LoRA files in kohya's format; adapter k is file k.
+
+    Raises:
+        UserError: see `LoraBank`; also a damaged file.
+    """
+    return LoraBank(unet, text_encoder, [load_file(file)[0] for file in files], files)
+
+
+def _stack(target: Target, loras: Sequence[Mapping[str, Tensor]]) -> tuple[Tensor, Tensor]:
+    """down (K, r, in) and up (K, out, r) of one layer; zeros where a file has nothing for it."""
+    weight = target.module.weight
+    out_size, in_size = weight.shape[:2]
+    ranks = [_rank(target, tensors) for tensors in loras]
+    down = torch.zeros(len(loras), max(1, *ranks, 1), in_size)
+    up = torch.zeros(len(loras), out_size, down.shape[1])
+    for index, (tensors, rank) in enumerate(zip(loras, ranks, strict=True)):
+        if rank:
+            # an alpha of 0, or none, means alpha = rank
+            alpha = float(tensors.get(f"{target.name}.alpha", torch.tensor(0.0))) or float(rank)
+            down[index, :rank] = tensors[f"{target.name}.lora_down.weight"].float().reshape(rank, in_size)
+            scaled = tensors[f"{target.name}.lora_up.weight"].float().reshape(out_size, rank) * (alpha / rank)
+            up[index, :, :rank] = scaled
+    return down.to(weight.device, weight.dtype), up.to(weight.device, weight.dtype)
+
+
+def _rank(target: Target, tensors: Mapping[str, Tensor]) -> int:
+    down = tensors.get(f"{target.name}.lora_down.weight")
+    return 0 if down is None else down.shape[0]
+
+
+def _check(tensors: Mapping[str, Tensor], targets: Sequence[Target], file: Path | str) -> None:
+    """Refuse a file that is for another base, not finite, or without effect, before it spoils a grid."""
+    known = {target.name: target.module.weight.shape for target in targets}
+    for name in sorted({key.split(".")[0] for key in tensors}):
+        if name not in known:
+            raise UserError(
+                "This LoRA was made for another kind of model.",
+                file=file,
+                found=f"weights for {name}",
+                expected="Linear and 1x1 layers of an SD1.x model's transformers (kohya's networks.lora)",
+                setting="grid.model or base_model",
+            )
+        down, up = tensors.get(f"{name}.lora_down.weight"), tensors.get(f"{name}.lora_up.weight")
+        out_size, in_size = known[name][:2]
+        if down is None or up is None or (up.shape[0], down.shape[1]) != (out_size, in_size):
+            found = "a half" if down is None or up is None else f"{down.shape[1]} → {up.shape[0]}"
+            raise UserError(
+                "This LoRA does not fit the model.",
+                file=file,
+                found=f"{name}: {found}",
+                expected=f"{in_size} → {out_size}",
+                setting="grid.model or base_model: the one it was trained on, or a relative of the same size",
+            )
+    ups = [tensor for key, tensor in tensors.items() if key.endswith(".lora_up.weight")]
+    if not all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values()):
+        raise UserError(
+            "This LoRA holds values that are not finite: training went astray.",
+            file=file,
+            found="NaN or infinity",
+            expected="finite weights",
+            setting="train.unet_lr and train.text_encoder_lr (lower), or train.save_precision",
+        )
+    if not any(bool(tensor.any()) for tensor in ups):
+        raise UserError(
+            "This LoRA has no effect: all its up-weights are zero.",
+            file=file,
+            found="zeros",
+            expected="trained weights",
+            setting="train.unet_lr and train.text_encoder_lr (0 trains nothing), train.lr_warmup_steps (too long)",
+        )

@@ -1,0 +1,210 @@
+"""What a grid consists of: weights, checkpoints, one cell for each combination, and what its pixels depend on.
+
+Knows no torch: planning a grid and finding it already drawn must be quick.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+from loramake import files
+from loramake.lorahash import lora_digest
+from loramake.errors import UserError
+
+# the names in samplers.SAMPLERS, known here without torch
+SAMPLER_NAMES = ("Euler", "Euler a", "DPM++ 2M", "DPM++ 2M Karras", "DDIM")
+WEIGHT_LIMIT, MOST_WEIGHTS = 10, 100
+
+_N = r"[+-]?(?:\d+\.?\d*|\.\d+)"
+_RANGE = re.compile(rf"({_N})\s*-\s*({_N})\s*(?:\(\s*({_N})\s*\)|\[\s*(\d+)\s*\])?")
+_WEIGHT_FORMS = 'a list such as "0, 0.4, 0.8", a range "0-1(+0.2)", or "0-1[6]" for six values'
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One epoch's LoRA file.
+
+    `digest` depends on its tensors alone, `short_hash` is the one that the webui shows (12 hex digits).
+    """
+
+    epoch: int
+    file: Path
+    digest: str
+    short_hash: str
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One picture of a grid.
+
+    Args:
+        checkpoint: None at weight 0, where every epoch gives the same picture.
+        prompt_number, seed_number: places in the config's lists, from 1.
+        prompt: `{trigger}` filled in.
+        recipe: hash of everything that its pixels depend on.
+    """
+
+    checkpoint: Checkpoint | None
+    weight: float
+    prompt_number: int
+    prompt: str
+    seed_number: int
+    seed: int
+    recipe: str
+
+    @property
+    def file_name(self) -> str:
+        """e.g. e000004_w0.8_p1_s2.png, or w0_p1_s2.png."""
+        epoch = f"e{self.checkpoint.epoch:06d}_" if self.checkpoint else ""
+        return f"{epoch}w{weight_text(self.weight)}_p{self.prompt_number}_s{self.seed_number}.png"
+
+
+def weight_text(weight: float) -> str:
+    """A weight as people write it: 0, 0.8, 1."""
+    return f"{weight:g}"
+
+
+def parse_weights(value: str | Sequence[object], *, setting: str = "grid.weights") -> tuple[float, ...]:
+    """Read the weight axis in the webui's value syntax.
+
+    Args:
+        value: a list of numbers, or text: values and ranges parted by commas; a range is "0-1(+0.2)" (step),
+            "0-1[6]" (number of values) or "0-2" (step 1).
+        setting: config key that an error names.
+
+    Returns:
+        the weights in the given order, each once.
+
+    Raises:
+        UserError: text that is neither, a step that leads away, a weight beyond ±10, or none, or over 100.
+    """
+    entries = value.split(",") if isinstance(value, str) else [str(entry) for entry in value]
+    weights: list[float] = []
+    for entry in entries:
+        weights += [float(weight) + 0.0 for weight in _expand(entry.strip(), setting)]
+    weights = list(dict.fromkeys(weights))
+    if not 1 <= len(weights) <= MOST_WEIGHTS:
+        raise UserError(
+            "This weight axis has no sensible length.",
+            found=f"{len(weights)} weights",
+            expected=f"1…{MOST_WEIGHTS} weights",
+            setting=setting,
+        )
+    beyond = [weight for weight in weights if abs(weight) > WEIGHT_LIMIT]
+    if beyond:
+        expected = f"between -{WEIGHT_LIMIT} and {WEIGHT_LIMIT}"
+        raise UserError("A weight is out of range.", found=weight_text(beyond[0]), expected=expected, setting=setting)
+    return tuple(weights)
+
+
+def _expand(entry: str, setting: str) -> list[Decimal]:
+    """The values of one entry; decimal arithmetic, so that 0-1(+0.2) gives 0.6 and not 0.6000000000000001."""
+    if re.fullmatch(_N, entry):
+        return [Decimal(entry)]
+    match = _RANGE.fullmatch(entry)
+    if not match:
+        raise UserError("A weight cannot be read.", found=repr(entry), expected=_WEIGHT_FORMS, setting=setting)
+    start, end = Decimal(match[1]), Decimal(match[2])
+    if match[4]:
+        count = int(match[4])
+        width = (end - start) / max(count - 1, 1)
+        return [round(start + width * place, 6) for place in range(min(count, MOST_WEIGHTS + 1))]
+    step = Decimal(match[3]) if match[3] else Decimal(1 if end >= start else -1)
+    if step == 0 or (end - start) * step < 0:
+        raise UserError("This range of weights never ends.", found=entry, expected=_WEIGHT_FORMS, setting=setting)
+    count = int((end - start) / step) + 1
+    return [start + step * place for place in range(min(count, MOST_WEIGHTS + 1))]
+
+
+def check_sampler(name: str) -> None:
+    """Refuse an unknown sampler before anything is loaded.
+
+    Raises:
+        UserError: lists the known ones.
+    """
+    if name not in SAMPLER_NAMES:
+        raise UserError("Unknown sampler.", found=name, expected=", ".join(SAMPLER_NAMES), setting="grid.sampler")
+
+
+def find_checkpoints(lora_dir: Path, epochs: str | Sequence[int]) -> list[Checkpoint]:
+    """The checkpoints of a run, by epoch.
+
+    Args:
+        lora_dir: `loras/{character}/{variant}` with its `index.json`.
+        epochs: "all", or those wanted.
+
+    Raises:
+        UserError: no index, an epoch that was not saved, a damaged file.
+    """
+    index = Path(lora_dir) / "index.json"
+    if not index.is_file():
+        raise UserError("There is no trained LoRA here.", file=lora_dir, expected="index.json", setting="run training")
+    saved = {entry["epoch"]: Path(lora_dir) / entry["file"] for entry in files.read_json(index)["epochs"]}
+    wanted = sorted(saved) if epochs == "all" else sorted(set(epochs))
+    missing = [epoch for epoch in wanted if epoch not in saved]
+    if missing or not wanted:
+        raise UserError(
+            "An epoch of the grid was not saved." if missing else "The run has saved no epoch.",
+            file=lora_dir,
+            found=f"epochs {', '.join(map(str, sorted(saved)))}",
+            expected=f"epoch {missing[0]}" if missing else "at least one",
+            setting="grid.epochs, train.max_train_epochs or train.save_every_n_epochs",
+        )
+    return [Checkpoint(epoch, saved[epoch], *lora_digest(saved[epoch])) for epoch in wanted]
+
+
+def plan_cells(
+    checkpoints: Sequence[Checkpoint],
+    weights: Sequence[float],
+    prompts: Sequence[str],
+    seeds: Sequence[int],
+    *,
+    shared: Mapping[str, object],
+) -> list[Cell]:
+    """Every picture of a grid: weight 0 once for all epochs, the others for each epoch.
+
+    Args:
+        prompts: `{trigger}` filled in.
+        shared: what all cells have in common and their pixels depend on; JSON-able.
+    """
+    sources = [(None, weight) for weight in weights if weight == 0]
+    sources += [(checkpoint, weight) for checkpoint in checkpoints for weight in weights if weight != 0]
+    cells = []
+    for checkpoint, weight in sources:
+        for prompt_number, prompt in enumerate(prompts, start=1):
+            for seed_number, seed in enumerate(seeds, start=1):
+                own = {"lora": checkpoint.digest if checkpoint else "", "weight": weight, "prompt": prompt, "seed": seed}
+                recipe = files.hash_value({**shared, **own})
+                cells.append(Cell(checkpoint, weight, prompt_number, prompt, seed_number, seed, recipe))
+    return cells
+
+
+def write_index(
+    out_dir: Path,
+    cells: Sequence[Cell],
+    *,
+    epochs: Sequence[int],
+    weights: Sequence[float],
+    prompts: Sequence[str],
+    seeds: Sequence[int],
+    settings: Mapping[str, object],
+) -> None:
+    """Write `cells.json`: the axes, the file of each cell (epoch null at weight 0), and what the title names."""
+    rows = [
+        {
+            "epoch": cell.checkpoint.epoch if cell.checkpoint else None,
+            "weight": cell.weight,
+            "prompt": cell.prompt_number,
+            "seed": cell.seed_number,
+            "file": cell.file_name,
+        }
+        for cell in cells
+    ]
+    axes = {"epoch": list(epochs), "weight": list(weights), "prompt": list(prompts), "seed": list(seeds)}
+    files.write_text(
+        Path(out_dir) / "cells.json", files.to_json({"axes": axes, "cells": rows, "settings": dict(settings)})
+    )

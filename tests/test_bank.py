@@ -1,0 +1,153 @@
+"""The bank gives what the training module gives, whatever shares the batch."""
+
+import copy
+import functools
+
+import pytest
+import torch
+from tinymodels import tiny_models
+
+from loramake import lora
+from loramake.bank import BASE, LoraBank
+from loramake.errors import UserError
+
+
+# built once: most of the time of these tests would go into it
+first_models = functools.cache(tiny_models)
+
+
+def base_models():
+    return copy.deepcopy(first_models())
+
+
+def random_lora(rank: int, alpha: float, seed: int) -> dict[str, torch.Tensor]:
+    models = base_models()
+    network = lora.attach(models.unet, models.text_encoder, rank=rank, alpha=alpha, seed=seed)
+    generator = torch.Generator().manual_seed(seed)
+    tensors = network.tensors()
+    for name in tensors:
+        if name.endswith("up.weight"):
+            tensors[name] = torch.randn(tensors[name].shape, generator=generator) * 0.2
+    return tensors
+
+
+# different ranks and alphas in one bank
+LORAS = [random_lora(4, 1, 1), random_lora(4, 4, 2), random_lora(2, 0.5, 3)]
+FILES = ["a", "b", "c"]
+
+
+def inputs(batch: int) -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(9)
+    return {
+        "latents": torch.randn(batch, 4, 8, 8, generator=generator),
+        "context": torch.randn(batch, 77, 16, generator=generator),
+        "ids": torch.randint(0, 49000, (batch, 77), generator=generator),
+    }
+
+
+@torch.inference_mode()
+def run(models, given) -> tuple[torch.Tensor, torch.Tensor]:
+    predicted = models.unet(given["latents"], torch.tensor(321.0), given["context"]).sample
+    return predicted, models.text_encoder(given["ids"]).last_hidden_state
+
+
+def trained(tensors, weight: float, given):
+    """What lora.py's own module gives at this weight."""
+    models = base_models()
+    rank = tensors["lora_te_text_model_encoder_layers_0_mlp_fc1.lora_down.weight"].shape[0]
+    alpha = float(tensors["lora_te_text_model_encoder_layers_0_mlp_fc1.alpha"])
+    network = lora.attach(models.unet, models.text_encoder, rank=rank, alpha=alpha, seed=0)
+    network.load(tensors)
+    for layer in network.layers.values():
+        layer.weight_now = weight
+    return run(models, given)
+
+
+def one(given, index):
+    return {name: value[index : index + 1] for name, value in given.items()}
+
+
+def banked(adapters, weights, given, loras=LORAS):
+    models = base_models()
+    bank = LoraBank(models.unet, models.text_encoder, loras, FILES[: len(loras)])
+    with bank.using(bank.choose(adapters, weights, like=given["latents"])):
+        return run(models, given)
+
+
+@pytest.mark.parametrize("weight", [1.0, 0.4, -0.5])
+@pytest.mark.parametrize("adapter", [0, 1, 2])
+def test_one_adapter_is_the_training_module(adapter, weight):
+    given = inputs(2)
+    for got, expected in zip(
+        banked([adapter] * 2, [weight] * 2, given), trained(LORAS[adapter], weight, given), strict=True
+    ):
+        assert (got - expected).abs().max() < 1e-5
+    base = run(first_models(), given)
+    assert (expected - base[1]).abs().max() > 1e-2
+
+
+@pytest.mark.parametrize(
+    ("adapters", "weights"),
+    [([0, 1, 2], [1.0, 0.5, 0.8]), ([1, BASE, 1], [1.0, 1.0, 0.3]), ([2, 0, 0], [0.0, 0.7, 0.7])],
+)
+def test_each_sample_takes_its_own(adapters, weights):
+    given = inputs(3)
+    together = banked(adapters, weights, given)
+    for index, (adapter, weight) in enumerate(zip(adapters, weights, strict=True)):
+        alone = one(given, index)
+        expected = run(first_models(), alone) if adapter == BASE else trained(LORAS[adapter], weight, alone)
+        for got, right in zip(together, expected, strict=True):
+            assert (got[index] - right[0]).abs().max() < 1e-5
+
+
+def test_weight_zero_is_the_base_bit_for_bit():
+    given = inputs(2)
+    base = run(first_models(), given)
+    for adapters, weights in ([BASE, BASE], [1.0, 1.0]), ([0, 1], [0.0, 0.0]):
+        for got, expected in zip(banked(adapters, weights, given), base, strict=True):
+            assert torch.equal(got, expected)
+
+
+def test_outside_of_a_choice_and_after_removal_the_model_is_the_base():
+    given, models = inputs(1), base_models()
+    expected = run(models, given)
+    names = {name for name, _ in models.unet.named_modules()}
+    bank = LoraBank(models.unet, models.text_encoder, LORAS, FILES)
+    assert all(torch.equal(a, b) for a, b in zip(run(models, given), expected, strict=True))
+    bank.remove()
+    assert {name for name, _ in models.unet.named_modules()} == names
+    assert all(torch.equal(a, b) for a, b in zip(run(models, given), expected, strict=True))
+
+
+def test_a_file_for_the_unet_alone():
+    unet_only = {name: tensor for name, tensor in LORAS[0].items() if name.startswith("lora_unet")}
+    given = inputs(1)
+    predicted, states = banked([0], [1.0], given, [unet_only])
+    assert torch.equal(states, run(first_models(), given)[1])
+    assert (predicted - trained(LORAS[0], 1.0, given)[0]).abs().max() < 1e-5
+
+
+def changed(change) -> dict[str, torch.Tensor]:
+    tensors = dict(LORAS[0])
+    change(tensors)
+    return tensors
+
+
+UP = "lora_te_text_model_encoder_layers_0_mlp_fc1.lora_up.weight"
+
+
+@pytest.mark.parametrize(
+    "tensors",
+    [
+        {name: torch.zeros_like(tensor) if "up" in name.split(".")[1] else tensor for name, tensor in LORAS[0].items()},
+        changed(lambda tensors: tensors.update({UP: tensors[UP] * float("nan")})),
+        changed(lambda tensors: tensors.update({UP: tensors[UP][1:]})),
+        changed(lambda tensors: tensors.pop(UP)),
+        changed(lambda tensors: tensors.update({"lora_te2_x.lora_up.weight": tensors[UP]})),
+    ],
+    ids=["no effect", "not finite", "another size", "half", "another family"],
+)
+def test_bad_files_are_refused_by_name(tensors):
+    models = base_models()
+    with pytest.raises(UserError, match="b.safetensors"):
+        LoraBank(models.unet, models.text_encoder, [LORAS[1], tensors], ["a.safetensors", "b.safetensors"])
