@@ -1,0 +1,1 @@
+"""How well the demo's base model and LoRA do what they should, told by ``measure``."""
