@@ -149,8 +149,13 @@ def _to_srgb(image: Image.Image) -> Image.Image:
     return turned
 
 
-def load(path: Path) -> Image.Image:
+def load(path: Path, at_least: int | None = None) -> Image.Image:
     """Decode a picture: upright, 8-bit sRGB, mode RGB, or RGBA where it may be transparent. First frame only.
+
+    Args:
+        path: the file.
+        at_least: both sides need no more than this many pixels; a JPEG is then decoded at 1/2, 1/4 or 1/8, which is
+            several times faster and still reads the whole file.
 
     Raises:
         PictureError: as `read_header`, or damaged inside.
@@ -158,6 +163,8 @@ def load(path: Path) -> Image.Image:
     try:
         with _open(path) as image:
             transparent, profiled = _is_transparent(image), _has_odd_profile(image)
+            if at_least:
+                image.draft(None, (at_least, at_least))
             image.load()
             upright = ImageOps.exif_transpose(image)
             if upright.mode.startswith(("I", "F")):

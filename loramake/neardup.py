@@ -1,19 +1,23 @@
 """Near-duplicates: the same drawing resized, recompressed or slightly cropped; never a similar drawing.
 
-A perceptual hash finds candidates cheaply. It ignores what tells two drawings of one artist apart on plain white (a
-mouth, a colour, a hand), so the two of a candidate pair are then laid over each other and compared in colour, place by
-place.
+A perceptual hash and coarse colours find candidates cheaply. They ignore what tells two drawings of one artist apart on
+plain white (a mouth, a colour, a hand), so the two of a candidate pair are then laid over each other and compared in
+colour, place by place.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from PIL import Image
 
 THUMBNAIL = 128  # side of the square colour thumbnail, pixels
+# mean difference of the coarse colours, 0…255: copies cut by 5 % on each side stay under 13.2 (drawings, 180 tried)
+_COARSE_LIMIT = 14.0
 # a copy cut by 5 % on each side is a tenth smaller
 _SCALES = (0.87, 1.15)
 # mean colour difference of a patch, 0…255. On drawings: copies (a third of the size, 5 % cut off and JPEG 60) up to 14,
@@ -27,15 +31,30 @@ def make_thumbnail(image: Image.Image) -> Image.Image:
     return image.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX, reducing_gap=None)
 
 
-def perceptual_hash(thumbnail: Image.Image) -> int:
-    """64 bits: which of the 8×8 lowest cosine terms of the grey picture lie above their median.
+@dataclass(frozen=True)
+class Signature:
+    """What two pictures are first compared by.
 
-    The method known as pHash: 32×32 grey, DCT, low frequencies against their median.
+    Attributes:
+        bits: 64 bits, see `sign`.
+        colours: 8×8 RGB, one byte each, as base64.
+    """
+
+    bits: int
+    colours: str
+
+
+def sign(thumbnail: Image.Image) -> Signature:
+    """The signature of a thumbnail: its 64-bit perceptual hash and 8×8 mean colours.
+
+    The hash is the method known as pHash: 32×32 grey, cosine transform, which of the 8×8 lowest terms lie above
+    their median.
     """
     grey = np.asarray(thumbnail.convert("L").resize((32, 32), Image.Resampling.BOX), dtype=np.float32)
     low = cv2.dct(grey)[:8, :8].reshape(-1)
-    bits = low > np.median(low)
-    return int.from_bytes(np.packbits(bits).tobytes(), "big")
+    bits = int.from_bytes(np.packbits(low > np.median(low)).tobytes(), "big")
+    colours = thumbnail.resize((8, 8), Image.Resampling.BOX).tobytes()
+    return Signature(bits, base64.b64encode(colours).decode())
 
 
 def _align(moving: np.ndarray, fixed: np.ndarray, blur: float, start: np.ndarray) -> np.ndarray:
@@ -107,36 +126,41 @@ def largest_difference(first: np.ndarray, second: np.ndarray) -> float:
     return float(least[2:-2, 2:-2].max())
 
 
-def hash_distance(first: int, second: int) -> int:
-    """Bits in which two hashes differ, 0…64."""
-    return (first ^ second).bit_count()
-
-
 def find_copies(
-    order: Sequence[str], hashes: dict[str, int], thumbnail: Callable[[str], np.ndarray], distance: int
+    order: Sequence[str],
+    signatures: Mapping[str, Signature],
+    thumbnail: Callable[[str], np.ndarray],
+    distance: int,
 ) -> dict[str, str]:
     """Which pictures are copies of an earlier one.
 
     Args:
         order: names, the one to keep of any two first.
-        hashes: `perceptual_hash` of each.
+        signatures: `sign` of each.
         thumbnail: uint8 (THUMBNAIL, THUMBNAIL, 3) of a name; asked for candidates only.
-        distance: bits (of 64) up to which two pictures are compared at all; 0 compares none.
+        distance: bits (of 64) up to which two pictures are looked at closely; 0 = no picture is.
 
     Returns:
         copy → the picture kept instead, which is itself no copy.
     """
-    if distance < 1:
-        return {}
     copies: dict[str, str] = {}
-    kept: list[str] = []
-    for name in order:
-        candidates = [other for other in kept if hash_distance(hashes[name], hashes[other]) <= distance]
-        candidates.sort(key=lambda other: hash_distance(hashes[name], hashes[other]))
+    if distance < 1:
+        return copies
+    # (n, 192): 8·8·3 colours of each
+    colours = np.array([list(base64.b64decode(signatures[name].colours)) for name in order], dtype=np.int16)
+    kept: list[int] = []
+    for index, name in enumerate(order):
+        coarse = np.abs(colours[kept] - colours[index]).mean(axis=1) if kept else np.zeros(0)
+        near = [kept[place] for place in np.argsort(coarse, kind="stable") if coarse[place] <= _COARSE_LIMIT]
+        candidates = (
+            order[other]
+            for other in near
+            if (signatures[order[other]].bits ^ signatures[name].bits).bit_count() <= distance
+        )
         for other in candidates:
             if largest_difference(thumbnail(other), thumbnail(name)) <= _PATCH_LIMIT:
                 copies[name] = other
                 break
         else:
-            kept.append(name)
+            kept.append(index)
     return copies

@@ -173,8 +173,8 @@ def _duplicates(pictures: list[Candidate], distance: int, thumbnail: Callable[[s
             dropped[each.name] = Decision(each.name, False, "duplicate", f"the same file as {winner}")
     left = {each.name: each for each in order if each.name not in dropped}
     contents = {name: each.facts.content for name, each in left.items()}
-    hashes = {name: each.facts.hash for name, each in left.items()}
-    copies = neardup.find_copies(list(left), hashes, lambda name: thumbnail(contents[name]), distance)
+    signatures = {name: each.facts.signature for name, each in left.items()}
+    copies = neardup.find_copies(list(left), signatures, lambda name: thumbnail(contents[name]), distance)
     for name, winner in copies.items():
         if not left[name].edit.keep:
             dropped[name] = Decision(name, False, "near-duplicate", f"a copy of {winner}")

@@ -25,7 +25,7 @@ class Facts:
         problem: why it cannot be used at all; empty if it can.
         animated: more than one frame.
         width, height: upright size, pixels; 0 where unreadable.
-        hash: perceptual hash, 64 bits.
+        signature: what near-duplicates are found by.
     """
 
     content: str
@@ -33,7 +33,7 @@ class Facts:
     animated: bool = False
     width: int = 0
     height: int = 0
-    hash: int = 0
+    signature: neardup.Signature = neardup.Signature(0, "")
 
     @property
     def pixels(self) -> int:
@@ -93,13 +93,13 @@ def read_thumbnail(cache_dir: Path, content: str) -> np.ndarray:
 def _look(path: Path, content: str, thumbnail: Path) -> Facts:
     try:
         header = images.read_header(path)
-        flat = images.flatten(images.load(path))
+        flat = images.flatten(images.load(path, at_least=2 * neardup.THUMBNAIL))
     except images.PictureError as error:
         return Facts(content, problem=error.what)
     small = neardup.make_thumbnail(flat)
     with atomic_path(thumbnail) as temporary:
         small.save(temporary)
-    return Facts(content, "", header.animated, *header.size, neardup.perceptual_hash(small))
+    return Facts(content, "", header.animated, *header.size, neardup.sign(small))
 
 
 def _read_known(cache_dir: Path) -> dict[str, Facts]:
@@ -107,9 +107,13 @@ def _read_known(cache_dir: Path) -> dict[str, Facts]:
         stored = read_json(cache_dir / "facts.json")
         if stored["revision"] != REVISIONS["screen"]:
             return {}
-        return {content: Facts(content, **facts) for content, facts in stored["facts"].items()}
+        return {content: _from_json(content, facts) for content, facts in stored["facts"].items()}
     except (OSError, ValueError, KeyError, TypeError):
         return {}  # a lost or damaged cache costs one look at each picture
+
+
+def _from_json(content: str, facts: dict) -> Facts:
+    return Facts(content, **{**facts, "signature": neardup.Signature(**facts["signature"])})
 
 
 def _write_known(cache_dir: Path, known: dict[str, Facts]) -> None:
