@@ -1,0 +1,175 @@
+"""Every raw file gets a decision with a reason."""
+
+from __future__ import annotations
+
+import io
+import os
+
+import pytest
+from PIL import Image
+from rawfolder import picture, write_manifest, write_raw
+
+from loramake import survey as surveys
+from loramake.errors import UserError
+from loramake.screening import kept_files, read_decisions, screen_images
+
+SETTINGS = {
+    "reject_tags": ["comic", "2girls", "* (cosplay)", "1girl & 1boy"],
+    "min_side": 40,
+    "reject_aspect": 8.0,
+    "near_duplicate_distance": 24,
+    "require_tags": True,
+}
+
+
+def screen(tmp_path, files, edits="", **settings):
+    manifest = write_raw(tmp_path / "raw", files)
+    (tmp_path / "edits.yaml").write_text(edits, encoding="utf-8")
+    out = tmp_path / "work" / "screen" / "x.tsv"
+    screen_images(manifest, tmp_path / "edits.yaml", out, tmp_path / "cache", **{**SETTINGS, **settings})
+    return {each.file: (each.keep, each.rule) for each in read_decisions(out)}
+
+
+def encoded(image, form, **options):
+    buffer = io.BytesIO()
+    image.save(buffer, form, **options)
+    return buffer.getvalue()
+
+
+def test_every_rule_and_every_stray(tmp_path):
+    whole = encoded(picture(7, (200, 200)), "PNG")
+    decided = screen(
+        tmp_path,
+        {
+            "1.png": picture(1), "1.txt": "1girl, smile",
+            "2.jpg": picture(2), "2.txt": "1girl, comic",
+            "3.png": picture(3), "3.txt": "1girl, miku_(cosplay)",
+            "4.png": picture(4), "4.txt": "1girl, 1boy",
+            "5.png": picture(5, (39, 200)), "5.txt": "1girl",
+            "6.png": picture(6, (400, 41)), "6.txt": "1girl",
+            "7.png": whole[: len(whole) // 2], "7.txt": "1girl",
+            "8.jpg": b"<!DOCTYPE html><html></html>", "8.txt": "1girl",
+            "9.gif": encoded(picture(9), "GIF", save_all=True, append_images=[picture(10)]), "9.txt": "1girl",
+            "10.png": picture(11),
+            "11.png": picture(12), "11.txt": " , ",
+            "12.webm": b"\x1a\x45\xdf\xa3", "12.txt": "1girl, video",
+            "13.txt": "1girl", "14.zip": b"PK", "15.json": "{}",
+            "16.png": picture(16), "16.txt": "1girl, loli",
+            "17.png": picture(17), "17.png.txt": "1girl",
+        },
+    )  # fmt: skip
+    assert decided == {
+        "1.png": (True, ""),
+        "2.jpg": (False, "tags"),
+        "3.png": (False, "tags"),
+        "4.png": (False, "tags"),
+        "5.png": (False, "too small"),
+        "6.png": (False, "aspect"),
+        "7.png": (False, "unreadable"),
+        "8.jpg": (False, "unreadable"),
+        "9.gif": (False, "animated"),
+        "10.png": (False, "missing tags"),
+        "11.png": (False, "missing tags"),
+        "12.webm": (False, "stray"),
+        "12.txt": (False, "stray"),
+        "13.txt": (False, "stray"),
+        "14.zip": (False, "stray"),
+        "15.json": (False, "stray"),
+        "16.png": (False, "minors"),
+        "17.png": (True, ""),
+    }
+    assert kept_files(tmp_path / "work" / "screen" / "x.tsv") == ["1.png", "17.png"]
+
+
+def test_duplicates_keep_the_largest(tmp_path):
+    large = picture(1, (300, 400))
+    files = {
+        "1.png": large.resize((150, 200), Image.Resampling.LANCZOS),
+        "2.png": large,
+        "3.jpg": large.resize((200, 267)),
+        "4.png": encoded(large, "PNG"),
+        "5.png": picture(5, (300, 400)),
+    }
+    files |= {f"{number}.txt": "1girl" for number in range(1, 6)}
+    decided = screen(tmp_path, files)
+    assert decided == {
+        "1.png": (False, "near-duplicate"),
+        "2.png": (True, ""),
+        "3.jpg": (False, "near-duplicate"),
+        "4.png": (False, "duplicate"),
+        "5.png": (True, ""),
+    }
+    decided = screen(tmp_path, files, edits='files: {"1.png": {keep: true}}')
+    assert [name for name, (keep, _) in decided.items() if keep] == ["1.png", "5.png"]
+    decided = screen(tmp_path, files, near_duplicate_distance=0)
+    assert [name for name, (keep, _) in decided.items() if not keep] == ["4.png"]
+
+
+def test_one_tag_file_serves_one_picture(tmp_path):
+    files = {"1.png": picture(1), "1.jpg": picture(2, (80, 110)), "1.txt": "1girl", "A.png": picture(3), "a.png": picture(4)}
+    files |= {"A.txt": "1girl", "a.txt": "1girl"}
+    decided = screen(tmp_path, files)
+    assert [name for name, (_, rule) in decided.items() if rule == "same name"] == ["1.png", "a.png"]
+
+
+def test_edits_win_over_all_but_two(tmp_path):
+    files = {
+        "1.png": picture(1), "1.txt": "1girl, comic",
+        "2.png": picture(2), "2.txt": "1girl, loli",
+        "3.png": b"<html>", "3.txt": "1girl",
+        "4.png": picture(4), "4.txt": "1girl",
+        "5.png": picture(5), "5.txt": "1girl, comic",
+        "6.png": picture(6, (20, 30)),
+    }  # fmt: skip
+    edits = """files:
+  1.png: {keep: true}
+  2.png: {keep: true, tags: {drop: [loli]}}
+  3.png: {keep: true}
+  4.png: {drop: "a fan's nose"}
+  5.png: {tags: {drop: [comic]}}
+  6.png: {keep: true}
+"""
+    assert screen(tmp_path, files, edits) == {
+        "1.png": (True, "edits"),
+        "2.png": (False, "minors"),
+        "3.png": (False, "unreadable"),
+        "4.png": (False, "edits"),
+        "5.png": (True, ""),
+        "6.png": (True, "edits"),
+    }
+
+
+def test_tags_may_be_missing_where_a_tagger_follows(tmp_path):
+    assert screen(tmp_path, {"1.png": picture(1)}, require_tags=False) == {"1.png": (True, "")}
+
+
+def test_nothing_left_names_the_rules(tmp_path):
+    files = {"1.png": picture(1), "1.txt": "comic", "2.png": picture(2), "3.mp4": b""}
+    with pytest.raises(UserError) as caught:
+        screen(tmp_path, files)
+    for part in ("tags 1", "missing tags 1", "stray 1"):
+        assert part in str(caught.value)
+
+
+def test_odd_names_survive(tmp_path):
+    names = ["it's тест.png", " leading.png", "-n.png", "a\tb\nc.png", '"quoted".png', "😀.png", "x" * 200 + ".png"]
+    files = {}
+    for seed, name in enumerate(names):
+        files |= {name: picture(seed), f"{name[:-4]}.txt": "1girl"}
+    assert {name for name, (keep, _) in screen(tmp_path, files).items() if keep} == set(names)
+
+
+def test_only_new_content_is_looked_at(tmp_path, monkeypatch):
+    files = {f"{number}.png": picture(number) for number in range(1, 5)}
+    first = screen(tmp_path, files, require_tags=False)
+    looked = []
+    plain = surveys._look
+    monkeypatch.setattr(surveys, "_look", lambda path, *rest: looked.append(path.name) or plain(path, *rest))
+    os.utime(tmp_path / "raw" / "2.png")
+    assert screen(tmp_path, {"3.png": picture(30)}, require_tags=False) == first
+    assert looked == ["3.png"]
+    (tmp_path / "raw" / "1.png").unlink()
+    write_manifest(tmp_path / "raw")
+    assert list(screen(tmp_path, {}, require_tags=False)) == ["2.png", "3.png", "4.png"]
+    assert looked == ["3.png"]
+    assert len(list((tmp_path / "cache" / "thumbnails").iterdir())) == 3
