@@ -1,0 +1,93 @@
+"""Loads model and LoRAs and draws the missing cells of a grid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from PIL import Image
+from tqdm import tqdm
+
+from loramake.bank import BASE, load_bank
+from loramake.cells import Cell
+from loramake.devices import resolve_device, resolve_precision
+from loramake.errors import UserError
+from loramake.models import load_sd1
+from loramake.painting import Request, paint
+
+_DTYPES = {"no": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+def paint_cells(
+    cells: Sequence[Cell],
+    keep: Callable[[Cell, Image.Image], None],
+    *,
+    base_model: str,
+    base_model_config: str,
+    vae: str,
+    device: str,
+    clip_skip: int,
+    negative_prompt: str,
+    sampler: str,
+    steps: int,
+    cfg_scale: float,
+    width: int,
+    height: int,
+    batch_size: int,
+    threads: int,
+) -> None:
+    """Draw cells and hand each to `keep` as soon as it is done, so that an interrupted run loses one batch.
+
+    Args: as `rendering.render_cells`; `negative_prompt` with the trigger filled in.
+
+    Raises:
+        UserError: a model or LoRA that cannot be used, or too little memory.
+    """
+    torch.set_num_threads(threads)
+    place = resolve_device(device)
+    model = load_sd1(
+        base_model,
+        config=base_model_config,
+        vae=vae,
+        device=place,
+        dtype=_DTYPES[resolve_precision("auto", place)],
+    )
+    model.vae.float()  # the decoders of several anime models overflow in half precision
+    used: dict[Path, int] = {}
+    for cell in cells:
+        if cell.checkpoint:
+            used.setdefault(cell.checkpoint.file, len(used))
+    bank = load_bank(model.unet, model.text_encoder, list(used))
+    requests = [
+        Request(
+            prompt=cell.prompt,
+            negative_prompt=negative_prompt,
+            seed=cell.seed,
+            adapter=used[cell.checkpoint.file] if cell.checkpoint else BASE,
+            weight=cell.weight,
+        )
+        for cell in cells
+    ]
+    drawn = paint(
+        model,
+        bank,
+        requests,
+        sampler=sampler,
+        steps=steps,
+        cfg_scale=cfg_scale,
+        width=width,
+        height=height,
+        clip_skip=clip_skip,
+        batch_size=batch_size,
+    )
+    try:
+        for number, picture in tqdm(drawn, total=len(cells), desc="render", unit="cell"):
+            keep(cells[number], Image.fromarray(picture))
+    except torch.OutOfMemoryError as error:
+        raise UserError(
+            "The memory of the graphics card is not enough for this batch.",
+            found=f"{batch_size} cells of {width}x{height} at once",
+            expected="fewer or smaller cells",
+            setting="grid.batch_size (half of it), grid.width, grid.height",
+        ) from error

@@ -1,0 +1,203 @@
+"""Renders the cells of a grid, each once: a cell is kept by everything that its pixels depend on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from loramake import files, pngtext
+from loramake.cells import Cell, check_sampler, find_checkpoints, parse_weights, plan_cells, weight_text, write_index
+from loramake.errors import UserError
+from loramake.modelhash import content_hash
+from loramake.prompts import fill_trigger, parse
+from loramake.revisions import REVISIONS
+
+
+def render_cells(
+    lora_dir: Path,
+    out_dir: Path,
+    cells_cache: Path,
+    *,
+    base_model: str,
+    base_model_config: str,
+    vae: str,
+    device: str,
+    clip_skip: int,
+    trigger: str,
+    prompts: Sequence[str],
+    negative_prompt: str,
+    seeds: Sequence[int],
+    weights: str | Sequence[float],
+    sampler: str,
+    steps: int,
+    cfg_scale: float,
+    width: int,
+    height: int,
+    batch_size: int,
+    epochs: str | Sequence[int],
+    threads: int,
+) -> None:
+    """Make the cells of one grid: draw those that were never drawn, link all, write `cells.json`.
+
+    Without a cell to draw neither torch nor the model is loaded.
+
+    Args:
+        lora_dir: checkpoints and `index.json` of a run.
+        out_dir: gets one PNG a cell, with the webui's text, and `cells.json`; other pictures in it are removed.
+        cells_cache: keeps cells by recipe, and `work.tsv`, a line a call: cells rendered, cells reused.
+        base_model, base_model_config, vae: see `models.load_sd1`.
+        prompts: in the webui's language, with `{trigger}`.
+        weights: see `cells.parse_weights`; weight 0 is drawn once for all epochs.
+        sampler, steps, cfg_scale, width, height: as in the webui; sides in px, multiples of 8.
+        batch_size: pictures drawn at once.
+        epochs: "all" or a list.
+        threads: CPU threads.
+
+    Raises:
+        UserError: before anything is loaded: a prompt, weight, sampler or epoch that is not possible, a missing
+            model; later: a LoRA that does not fit, or without effect.
+    """
+    axis = parse_weights(weights)
+    check_sampler(sampler)
+    texts, negative = _read_prompts(prompts, negative_prompt, trigger)
+    checkpoints = find_checkpoints(lora_dir, epochs)
+    look = {
+        "sampler": sampler,
+        "steps": steps,
+        "cfg_scale": float(cfg_scale),
+        "width": width,
+        "height": height,
+        "clip_skip": clip_skip,
+        "negative_prompt": negative,
+    }
+    models = _hash_models(cells_cache, base_model, base_model_config, vae)
+    cells = plan_cells(checkpoints, axis, texts, seeds, shared={**look, **models, "revision": REVISIONS["cells"]})
+    fields = _common_fields(look, models["model"], base_model, vae)
+    described = {cell: _describe(cell, negative, fields) for cell in cells}
+    missing = {cell.recipe: cell for cell in cells if not pngtext.is_whole(_cached(cells_cache, cell))}
+    if missing:
+        # torch takes seconds to import, which relinking a finished grid must not cost
+        from loramake.cellpainting import paint_cells
+
+        paint_cells(
+            list(missing.values()),
+            lambda cell, image: _keep(_cached(cells_cache, cell), image, described[cell]),
+            base_model=base_model,
+            base_model_config=base_model_config,
+            vae=vae,
+            device=device,
+            batch_size=batch_size,
+            threads=threads,
+            **look,
+        )
+    reused = len({cell.recipe for cell in cells}) - len(missing)
+    _record_work(cells_cache, len(missing), reused)
+    _check_effect(cells, cells_cache, lora_dir)
+    _link(cells, described, cells_cache, Path(out_dir))
+    axes = {"epochs": [checkpoint.epoch for checkpoint in checkpoints], "weights": axis, "prompts": texts}
+    write_index(out_dir, cells, **axes, seeds=seeds, settings={**fields, "negative_prompt": negative})
+    print(f"rendered {len(missing)} cells, reused {reused}: {len(cells)} pictures in {out_dir}")
+
+
+def _read_prompts(prompts: Sequence[str], negative_prompt: str, trigger: str) -> tuple[list[str], str]:
+    """The texts with the trigger filled in, each known to be readable."""
+    texts = [fill_trigger(prompt, trigger) for prompt in prompts]
+    negative = fill_trigger(negative_prompt, trigger)
+    for text in texts:
+        parse(text)
+    parse(negative, setting="grid.negative_prompt")
+    return texts, negative
+
+
+def _hash_models(cells_cache: Path, base_model: str, base_model_config: str, vae: str) -> dict[str, str]:
+    index = Path(cells_cache) / "models.json"
+    return {
+        "model": content_hash(base_model, index),
+        "config": content_hash(base_model_config, index, setting="base_model_config"),
+        "vae": content_hash(vae, index, setting="vae"),
+    }
+
+
+def _common_fields(look: Mapping[str, object], model_hash: str, base_model: str, vae: str) -> dict[str, object]:
+    """The fields of the webui's text that all cells share, in its order."""
+    return {
+        "Steps": look["steps"],
+        "Sampler": look["sampler"],
+        "CFG scale": f"{look['cfg_scale']:g}",
+        "Seed": None,  # each cell's own, at this place
+        "Size": f"{look['width']}x{look['height']}",
+        "Model hash": model_hash[:10],
+        "Model": Path(base_model).stem,
+        "VAE": Path(vae).name or None,
+        "Clip skip": look["clip_skip"] if look["clip_skip"] > 1 else None,
+    }
+
+
+def _cached(cells_cache: Path, cell: Cell) -> Path:
+    return Path(cells_cache) / cell.recipe[:2] / f"{cell.recipe}.png"
+
+
+def _describe(cell: Cell, negative: str, fields: Mapping[str, object]) -> str:
+    """The webui's text of one cell, with the LoRA as it is called there."""
+    prompt, own = cell.prompt, {**fields, "Seed": cell.seed}
+    if cell.checkpoint:
+        name = cell.checkpoint.file.stem
+        prompt += f" <lora:{name}:{weight_text(cell.weight)}>"
+        own["Lora hashes"] = f"{name}: {cell.checkpoint.short_hash}"
+    return pngtext.write_parameters(prompt, negative, own)
+
+
+def _keep(path: Path, image: object, text: str) -> None:
+    with files.atomic_path(path) as temporary:
+        temporary.write_bytes(pngtext.encode_png(image, text))
+
+
+def _record_work(cells_cache: Path, rendered: int, reused: int) -> None:
+    path = Path(cells_cache) / "work.tsv"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    header = "" if path.is_file() else "rendered\treused\n"
+    with open(path, "a", encoding="utf-8") as handle:
+        handle.write(f"{header}{rendered}\t{reused}\n")
+
+
+def _check_effect(cells: Iterable[Cell], cells_cache: Path, lora_dir: Path) -> None:
+    """Refuse a grid in which a LoRA changes nothing: all pictures at some weight equal those at weight 0."""
+    pictures: dict[float, list[Cell]] = {}
+    for cell in cells:
+        pictures.setdefault(cell.weight, []).append(cell)
+    base = {(cell.prompt_number, cell.seed_number): cell for cell in pictures.pop(0.0, [])}
+    for weight, drawn in pictures.items() if base else ():
+        # `all` stops at the first difference, so this reads two files a weight
+        if all(
+            _pixels(cells_cache, cell) == _pixels(cells_cache, base[cell.prompt_number, cell.seed_number])
+            for cell in drawn
+        ):
+            raise UserError(
+                f"The LoRA did not apply: at weight {weight_text(weight)} every picture equals that of weight 0.",
+                file=lora_dir,
+                found="the same pixels in all epochs, prompts and seeds",
+                expected="pictures that change with the weight",
+                setting="train.unet_lr or train.text_encoder_lr (too low to learn), train.max_train_epochs (too few), "
+                "grid.weights (too small)",
+            )
+
+
+def _pixels(cells_cache: Path, cell: Cell) -> bytes:
+    return pngtext.pixels(_cached(cells_cache, cell).read_bytes())
+
+
+def _link(cells: Sequence[Cell], described: Mapping[Cell, str], cells_cache: Path, out_dir: Path) -> None:
+    """Link each cell under its place in the grid; where its text changed (another name), write it with that."""
+    out_dir.mkdir(parents=True, exist_ok=True)
+    names = {cell.file_name for cell in cells}
+    for stale in out_dir.glob("*.png"):
+        if stale.name not in names:
+            stale.unlink()
+    for cell in cells:
+        cached, target = _cached(cells_cache, cell), out_dir / cell.file_name
+        png = cached.read_bytes()
+        if pngtext.read_text(png) == described[cell]:
+            files.link_or_copy(cached, target)
+        else:
+            with files.atomic_path(target) as temporary:
+                temporary.write_bytes(pngtext.replace_text(png, described[cell]))
