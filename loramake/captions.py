@@ -78,7 +78,8 @@ def normalize_tags(
         drop_costumes: drop `name (costume) (series)` and the like, built from `tag`.
         rename: tag → another tag.
         tag_list: CSV of tags with categories and aliases; "" = none.
-        drop_categories: names of categories dropped where a tag list is given.
+        drop_categories: names of categories dropped where a tag list is given; with "copyright" also the series
+            that stands in parentheses in `tag`.
 
     Returns:
         caption tags by raw file name.
@@ -130,6 +131,8 @@ def make_rules(
     keeping = tags.parse_expressions(keep, "tags.keep")
     character = known.canonical(tags.normalize(tag))
     costume = costume_pattern(character) if drop_costumes else None
+    # the character's own tag names her series; no tag list is needed to know that this one is a copyright
+    series = re.search(r"\(([^()]*)\)$", character) if "copyright" in drop_categories else None
 
     # the same few hundred tags come again in every picture
     @cache
@@ -139,6 +142,7 @@ def make_rules(
         return (
             any(rule.matches([each]) for rule in dropping)
             or bool(costume and costume.fullmatch(each))
+            or bool(series and each == series[1])
             or known.in_categories(each, drop_categories)
         )
 

@@ -60,8 +60,18 @@ def split_tags(text: str) -> list[str]:
 
 
 def read_tags(path: Path) -> list[str]:
-    """Normalized tags of a tag file, each once, in order."""
-    return split_tags(decode(Path(path).read_bytes()))
+    """Normalized tags of a tag file, each once, in order.
+
+    Raises:
+        UserError: the file cannot be read.
+    """
+    try:
+        return split_tags(decode(Path(path).read_bytes()))
+    except OSError as error:
+        raise UserError(
+            "A tag file cannot be read.", file=path, found=error.strerror, expected="a text file of tags",
+            setting="run again if it was moved meanwhile; else chmod u+r",
+        ) from error  # fmt: skip
 
 
 @dataclass(frozen=True)

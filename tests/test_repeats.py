@@ -10,7 +10,14 @@ from loramake.repeats import auto_repeats, choose_repeats, image_passes, optimiz
 
 @pytest.mark.parametrize(
     ("pairs", "target", "epochs", "expected"),
-    [(61, 4000, 10, 7), (30, 4000, 10, 14), (400, 4000, 10, 1), (401, 4000, 10, 1), (399, 4000, 10, 2), (5000, 4000, 10, 1)],
+    [
+        (61, 4000, 10, 7),
+        (30, 4000, 10, 14),
+        (400, 4000, 10, 1),
+        (401, 4000, 10, 1),
+        (399, 4000, 10, 2),
+        (5000, 4000, 10, 1),
+    ],
 )
 def test_the_guides_rule(pairs, target, epochs, expected):
     assert auto_repeats(pairs, target, epochs) == expected

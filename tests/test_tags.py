@@ -61,6 +61,11 @@ def test_garbage_never_crashes(tmp_path, content):
     assert all(tag and "," not in tag and tag == tag.strip() for tag in read_tags(file))
 
 
+def test_a_vanished_file_is_named(tmp_path):
+    with pytest.raises(UserError, match="gone.txt"):
+        read_tags(tmp_path / "gone.txt")
+
+
 @pytest.mark.parametrize(
     ("rule", "tags", "holds"),
     [
