@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from loramake.buckets import assign, make_buckets
@@ -127,5 +126,5 @@ def _link_all(wanted: dict[str, Path], out_dir: Path) -> None:
             elif path not in targets and path.name != ".snakemake_timestamp":
                 path.unlink()
     for target, source in targets.items():
-        if not (target.is_file() and os.path.samefile(target, source)):
+        if not (target.is_file() and target.samefile(source)):
             link_or_copy(source, target)

@@ -28,7 +28,7 @@ def set_learning_rates(optimizer: torch.optim.Optimizer, text_encoder_lr: float,
 
 
 def clip_gradients(network: Network, max_norm: float) -> torch.Tensor:
-    """Scale all gradients so that their common 2-norm is at most `max_norm` (0: no clipping); returns the norm before."""
+    """Scale all gradients so that their common 2-norm is at most `max_norm` (0: no clipping); returns the old norm."""
     return torch.nn.utils.clip_grad_norm_(list(network.parameters()), max_norm or float("inf"))
 
 

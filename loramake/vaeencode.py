@@ -50,7 +50,7 @@ def encode_pictures(
 def _encode_batch(vae: torch.nn.Module, jobs: Sequence[Job], device: torch.device) -> None:
     pixels = []
     for picture, _, placement in jobs:
-        rgb = torch.from_numpy(resize_to_bucket(load_rgb(picture.path), placement))  # (h, w, 3) uint8
+        rgb = torch.tensor(resize_to_bucket(load_rgb(picture.path), placement))  # (h, w, 3) uint8
         pixels.append((rgb.permute(2, 0, 1).float() / 255.0 - 0.5) / 0.5)
     posterior = vae.encode(torch.stack(pixels).to(device)).latent_dist
     for (picture, file, _), mean, std in zip(jobs, posterior.mean.cpu(), posterior.std.cpu(), strict=True):

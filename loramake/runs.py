@@ -1,0 +1,96 @@
+"""Training runs kept by what they are made of: a run's folder, index and links; no torch."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from loramake.files import hash_file, link_or_copy, read_json, to_json, write_text
+
+INDEX = "index.json"
+LOSS_LOG = "loss.tsv"
+LOSS_COLUMNS = "step\tepoch\tloss\ttext_encoder_lr\tunet_lr\tgrad_norm"
+
+
+@dataclass(frozen=True)
+class EpochFile:
+    """One saved epoch: its number, file name and SHA-256."""
+
+    epoch: int
+    file: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """The folder of one run: `{runs_dir}/{fingerprint}`."""
+
+    folder: Path
+    fingerprint: str
+
+    @property
+    def state(self) -> Path:
+        """LoRA and optimizer after the last whole epoch, in float32."""
+        return self.folder / "state.safetensors"
+
+    @property
+    def loss_log(self) -> Path:
+        return self.folder / LOSS_LOG
+
+    def epoch_path(self, name: str, epoch: int) -> Path:
+        """Where an epoch's LoRA lies."""
+        return self.folder / f"{name}-{epoch:06d}.safetensors"
+
+    def is_finished(self) -> bool:
+        """Whether all files that the index names are there."""
+        try:
+            epochs = read_json(self.folder / INDEX)["epochs"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+        return self.loss_log.is_file() and all((self.folder / entry["file"]).is_file() for entry in epochs)
+
+    def finish(self, paths: Sequence[tuple[int, Path]], *, image_passes: int, optimizer_steps: int) -> None:
+        """Write the index: from now on the run counts as finished."""
+        epochs = [{"epoch": epoch, "file": path.name, "sha256": hash_file(path)} for epoch, path in paths]
+        counts = {"image_passes": image_passes, "optimizer_steps": optimizer_steps}
+        write_text(self.folder / INDEX, to_json({"epochs": epochs, "fingerprint": self.fingerprint, **counts}))
+
+    def note_work(self, what: str, optimizer_steps: int) -> None:
+        """Append a line to work.tsv: time, what was done, optimizer steps really taken."""
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
+        with open(self.folder / "work.tsv", "a", encoding="utf-8") as log:
+            log.write(f"{stamp}\t{what}\t{optimizer_steps}\n")
+
+    def link_into(self, out_dir: Path) -> None:
+        """Make `out_dir` show the finished run: epochs, loss log, index. The index goes last."""
+        out_dir = Path(out_dir)
+        out_dir.mkdir(parents=True, exist_ok=True)
+        index = read_json(self.folder / INDEX)
+        names = [*(entry["file"] for entry in index["epochs"]), LOSS_LOG, INDEX]
+        for path in out_dir.iterdir():
+            if path.is_file() and path.name not in names and path.name != ".snakemake_timestamp":
+                path.unlink()
+        for name in names:
+            link_or_copy(self.folder / name, out_dir / name)
+
+
+def read_loss_rows(path: Path, epochs: int) -> list[str]:
+    """The rows of a loss log up to and including an epoch; none where the log is missing."""
+    if not path.is_file():
+        return []
+    rows = path.read_text(encoding="utf-8").splitlines()[1:]
+    return [row for row in rows if int(row.split("\t")[1]) <= epochs]
+
+
+def write_loss_rows(path: Path, rows: Sequence[str]) -> None:
+    """Write the loss log (tab-separated, see LOSS_COLUMNS) atomically."""
+    write_text(path, "\n".join([LOSS_COLUMNS, *rows]) + "\n")
+
+
+def now() -> float:
+    """Seconds since 1970; SOURCE_DATE_EPOCH where it is set, so that files can be made byte-identical."""
+    fixed = os.environ.get("SOURCE_DATE_EPOCH")
+    return float(int(fixed)) if fixed else time.time()
