@@ -9,7 +9,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import AvifImagePlugin, Image, ImageCms, ImageOps, WebPImagePlugin
+from PIL import AvifImagePlugin, Image, ImageCms, WebPImagePlugin
 
 from loramake.buckets import Placement
 from loramake.errors import UserError
@@ -21,6 +21,17 @@ _FORMATS = ("PNG", "JPEG", "BMP", "GIF", *(name for name, supported in _LATE.ite
 # Pillow's own warning limit: a quarter of a gigabyte in RGB; no picture of a booru comes near it
 MAX_PIXELS = 89_478_485
 _OPAQUE_FROM = 250  # an alpha of 250…255 is what soft edges and careless exports leave; nobody sees it
+# EXIF orientation → what sets the picture upright
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_SIDEWAYS = frozenset(_TURNS[number] for number in (5, 6, 7, 8))
 
 
 class PictureError(UserError):
@@ -53,7 +64,8 @@ def describe_content(start: bytes) -> str:
         return "an empty file"
     if text.startswith((b"<!doctype html", b"<html", b"<head", b"<body")):
         return "an HTML page"
-    if start[4:8] == b"ftyp" or start.startswith((b"\x1a\x45\xdf\xa3", b"RIFF")) and b"WEBP" not in start[:16]:
+    mp4 = start[4:8] == b"ftyp" and start[8:12] not in (b"avif", b"avis", b"heic", b"mif1")
+    if mp4 or start.startswith(b"\x1a\x45\xdf\xa3") or start[8:12] == b"AVI ":
         return "a video"
     if start.startswith((b"PK\x03\x04", b"Rar!", b"7z\xbc\xaf", b"\x1f\x8b")):
         return "an archive"
@@ -106,8 +118,12 @@ def _is_transparent(image: Image.Image) -> bool:
     return image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info
 
 
-def _orientation(image: Image.Image) -> int:
-    return int(image.getexif().get(0x0112, 1) or 1)
+def _turn(image: Image.Image) -> Image.Transpose | None:
+    """How to set the picture upright, by its EXIF orientation; damaged EXIF data does not make a picture useless."""
+    try:
+        return _TURNS.get(image.getexif().get(0x0112))
+    except Exception:
+        return None
 
 
 def read_header(path: Path) -> Header:
@@ -118,16 +134,16 @@ def read_header(path: Path) -> Header:
     """
     try:
         with _open(path) as image:
-            turned = _orientation(image)
+            turn = _turn(image)
             width, height = image.size
             # what phones and cameras write: a JPEG with a second picture behind it, no animation
             mpo = image.format == "MPO"
             return Header(
                 format="JPEG" if mpo else str(image.format),
-                size=(height, width) if turned in (5, 6, 7, 8) else (width, height),
+                size=(height, width) if turn in _SIDEWAYS else (width, height),
                 animated=not mpo and bool(getattr(image, "is_animated", False)),
                 may_be_transparent=_is_transparent(image),
-                plain=turned not in range(2, 9)
+                plain=turn is None
                 and image.mode in ("1", "L", "LA", "P", "PA", "RGB", "RGBA")
                 and not _has_odd_profile(image),
             )
@@ -166,7 +182,8 @@ def load(path: Path, at_least: int | None = None) -> Image.Image:
             if at_least:
                 image.draft(None, (at_least, at_least))
             image.load()
-            upright = ImageOps.exif_transpose(image)
+            turn = _turn(image)
+            upright = image if turn is None else image.transpose(turn)
             if upright.mode.startswith(("I", "F")):
                 # 16 bits a channel; Pillow's own conversion would clip at 255
                 values = np.asarray(upright).astype(np.float64)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageOps
 from rawfolder import picture
 from vectors import vectors
 
@@ -33,14 +33,23 @@ def test_enlarging_is_smooth_unless_asked():
     assert not np.array_equal(smooth, images.resize_to_bucket(rgb, placed, enlarge="area"))
 
 
-def test_orientation_is_applied(tmp_path):
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_orientation_is_applied(tmp_path, orientation):
     exif = Image.Exif()
-    exif[0x0112] = 6
-    picture(1, (40, 20)).save(tmp_path / "a.jpg", exif=exif, quality=100)
-    header = images.read_header(tmp_path / "a.jpg")
-    assert header.size == (20, 40)
-    assert not header.plain
-    assert images.load(tmp_path / "a.jpg").size == (20, 40)
+    exif[0x0112] = orientation
+    picture(1, (40, 20)).save(tmp_path / "a.png", exif=exif)
+    with Image.open(tmp_path / "a.png") as image:
+        expected = ImageOps.exif_transpose(image)
+    header = images.read_header(tmp_path / "a.png")
+    assert header.size == expected.size
+    assert header.plain == (orientation == 1)
+    assert np.array_equal(images.load_rgb(tmp_path / "a.png"), np.asarray(expected))
+
+
+def test_damaged_exif_is_passed_over(tmp_path):
+    picture(1).save(tmp_path / "a.jpg", exif=b"Exif\0\0MM\0\x2b" + bytes(range(60)))
+    assert images.read_header(tmp_path / "a.jpg").plain
+    assert images.load(tmp_path / "a.jpg").size == (72, 96)
 
 
 def test_sixteen_bits_are_scaled_not_clipped(tmp_path):
