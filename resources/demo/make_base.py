@@ -30,15 +30,22 @@ def make_drawings(work: Path, options: argparse.Namespace) -> None:
 
 
 def make_vae(work: Path, options: argparse.Namespace) -> None:
-    """Train the VAE and scale its latents."""
-    model = vae.train(work / "pictures", LOG, options.vae_steps, SEED, work / "vae-running.pt")
-    torch.save(model.state_dict(), work / "vae-unscaled.pt")
+    """Train the VAE, phase by phase; finished phases are kept."""
+    model = architecture.new_vae(SEED)
+    for index, phase in enumerate(vae.PHASES):
+        state = work / f"vae-phase{index + 1}.pt"
+        if state.exists():
+            model.load_state_dict(torch.load(state))
+            continue
+        running = state.with_suffix(".running.pt")
+        vae.train(model, work / "pictures", LOG, phase, SEED + index, running)
+        running.rename(state)
 
 
 def make_latents(work: Path, options: argparse.Namespace) -> None:
     """Scale the VAE's latent space to SD1's and cache the latents of all drawings."""
     model = architecture.new_vae(SEED)
-    model.load_state_dict(torch.load(work / "vae-unscaled.pt"))
+    model.load_state_dict(torch.load(work / f"vae-phase{len(vae.PHASES)}.pt"))
     model.eval()
     torch.manual_seed(SEED)
     before = {size: vae.latents(model, work / "pictures", size) for size in pictures.SHAPES}
@@ -100,7 +107,6 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=HERE / "base.safetensors")
     parser.add_argument("--pictures", type=int, default=20000)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--vae-steps", type=int, default=6000)
     parser.add_argument("--text-steps", type=int, default=1200)
     parser.add_argument("--unet-steps", type=int, default=5000, help="of 16 pictures each")
     parser.add_argument("--unet-rate", type=float, default=5e-4)

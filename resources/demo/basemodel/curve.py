@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 
-def rate(step: int, steps: int, peak: float, warmup: int = 200, decay: float = 0.3) -> float:
+def rate(step: int, steps: int, peak: float, warmup: int = 100, decay: float = 0.3) -> float:
     """Learning rate of `step` (from 0): linear warm-up, level, linear decay over the last share.
 
     The level middle lets a run be prolonged without starting over (warm-up, stable, decay).
     """
     rising = min(1.0, (step + 1) / warmup)
-    falling = min(1.0, (steps - step) / max(1.0, decay * steps))
+    falling = min(1.0, (steps - step) / (decay * steps)) if decay else 1.0
     return peak * min(rising, falling)
 
 

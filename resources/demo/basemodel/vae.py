@@ -1,12 +1,14 @@
-"""The VAE's training: crops first, whole pictures at the end."""
+"""The VAE's training: crops first, whole pictures after them."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from diffusers import AutoencoderKL
+from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from torch.nn import functional
 from tqdm import tqdm
 
@@ -28,51 +30,76 @@ def _batch(arrays: list[np.ndarray], rng: np.random.Generator, size: int, side: 
     return batch.contiguous(memory_format=torch.channels_last)
 
 
-def _loss(picture: torch.Tensor, made: torch.Tensor, mean: torch.Tensor, logvar: torch.Tensor) -> torch.Tensor:
-    """L1 on pixels and on their differences (edges), at full and half size, plus a light KL term."""
-    total = torch.zeros(())
+def _loss(
+    picture: torch.Tensor, made: torch.Tensor, posterior: DiagonalGaussianDistribution, colour: float
+) -> torch.Tensor:
+    """L1 on pixels and on their differences (edges), at full and half size, plus a light KL term.
+
+    `colour` weighs the error of areas (pooled by 4): edges alone teach shapes long before hues.
+    """
+    areas, made_areas = functional.avg_pool2d(picture, 4), functional.avg_pool2d(made, 4)
+    total = colour * (functional.l1_loss(made_areas, areas) + functional.mse_loss(made_areas, areas))
     for _ in range(2):
         total = total + functional.l1_loss(made, picture)
         for axis in (2, 3):
             total = total + functional.l1_loss(made.diff(dim=axis), picture.diff(dim=axis))
         picture, made = functional.avg_pool2d(picture, 2), functional.avg_pool2d(made, 2)
-    kl = 0.5 * (mean.square() + logvar.exp() - 1 - logvar).mean()
-    return total + 1e-4 * kl
+    return total + 2e-4 * posterior.kl().mean() / posterior.mean[0].numel()
 
 
-def train(folder: Path, log: Path, steps: int, seed: int, state: Path | None = None) -> AutoencoderKL:
-    """Train for `steps`; the last quarter sees whole pictures, so that group norms fit them.
+@dataclass(frozen=True)
+class Phase:
+    """One part of the training: `crop` in px (0: whole pictures), peak learning rate, its final decay's share."""
+
+    name: str
+    steps: int
+    batch: int
+    crop: int
+    peak: float
+    decay: float
+    colour: float
+
+
+# Crops show many pictures a second; whole ones fit the group norms to what the model will see.
+PHASES = (
+    Phase("vae crops", 4000, 8, 80, 2e-3, 0.0, 0.0),
+    Phase("vae whole", 2600, 2, 0, 1.5e-3, 0.7, 3.0),
+)
+
+
+def train(vae: AutoencoderKL, folder: Path, log: Path, phase: Phase, seed: int, state: Path) -> None:
+    """Train `vae` in place through one phase, writing its weights to `state` every 200 steps and at the end.
 
     Args:
+        vae: the model, float32.
         folder: the drawings.
         log: loss TSV.
-        steps: optimizer steps, batches of 8 crops of 80 px, then of 2 whole pictures.
-        seed: of weights and batches.
-        state: where the weights are kept every 500 steps.
+        phase: what to do.
+        seed: of the batches.
+        state: file of the weights.
     """
     arrays = [pictures.load(folder, size)[0] for size in pictures.SHAPES]
     rng = np.random.default_rng(seed)
-    vae = architecture.new_vae(seed).to(memory_format=torch.channels_last)
+    torch.manual_seed(seed)
+    vae.train().to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(vae.parameters(), lr=1.0, betas=(0.9, 0.98), weight_decay=1e-4)
-    losses = curve.LossLog(log, "vae")
-    bar = tqdm(range(steps), desc="VAE")
+    losses = curve.LossLog(log, phase.name)
+    bar = tqdm(range(phase.steps), desc=phase.name)
     for step in bar:
-        whole = step >= steps * 3 // 4
-        picture = _batch(arrays, rng, 2 if whole else 8, 0 if whole else 80)
+        picture = _batch(arrays, rng, phase.batch, phase.crop)
         for group in optimizer.param_groups:
-            group["lr"] = curve.rate(step, steps, 2e-3)
+            group["lr"] = curve.rate(step, phase.steps, phase.peak, decay=phase.decay)
         posterior = vae.encode(picture).latent_dist
         made = vae.decode(posterior.sample()).sample
-        loss = _loss(picture, made, posterior.mean, posterior.logvar)
+        loss = _loss(picture, made, posterior, phase.colour)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
         optimizer.step()
         losses.add(step, float(loss.detach()))
         bar.set_postfix(loss=f"{float(loss.detach()):.4f}")
-        if state and step % 500 == 499:
+        if step % 200 == 199 or step + 1 == phase.steps:
             torch.save(vae.state_dict(), state)
-    return vae.to(memory_format=torch.contiguous_format).eval()
 
 
 @torch.inference_mode()
