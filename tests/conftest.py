@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
+
+# the models of the tests are so small that threads only wait for each other; set before torch is imported
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 from workflowhouse import House, draw_picture, write_tiny_model
@@ -26,4 +30,4 @@ def house(tmp_path_factory: pytest.TempPathFactory, tiny_model_folder: Path) -> 
     (folder / "downloads").mkdir()
     for number in range(1, 7):
         draw_picture(folder / f"downloads/{number}.png", number)
-    return House(folder)
+    return House.found(folder)

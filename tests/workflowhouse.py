@@ -36,7 +36,8 @@ CONFIG = {
         "max_bucket_reso": 128,
         "bucket_reso_steps": 32,
         "network_dim": 2,
-        "unet_lr": 1e-3,
+        "network_alpha": 2,
+        "unet_lr": 0.1,
         "train_batch_size": 2,
         "max_train_epochs": 2,
         "mixed_precision": "no",
@@ -89,21 +90,29 @@ class House:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.config = copy.deepcopy(CONFIG)
+
+    @classmethod
+    def found(cls, folder: Path) -> House:
+        """A new house: the workflow's files and a config, no inputs yet."""
         for name in ("Snakefile", "rules", "workflow", "config", "profiles", "envs"):
-            source = CHECKOUT / name
-            copied = folder / name
+            source, target = CHECKOUT / name, folder / name
             if source.is_dir():
-                shutil.copytree(source, copied, ignore=shutil.ignore_patterns("edits", "__pycache__"))
+                shutil.copytree(source, target, ignore=shutil.ignore_patterns("edits", "__pycache__"))
             else:
-                copied.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(source, copied)
+                shutil.copy(source, target)
         (folder / "loramake").symlink_to(CHECKOUT / "loramake", target_is_directory=True)
-        self.write_config()
+        house = cls(folder)
+        house.write_config()
+        return house
+
+    def copy_to(self, folder: Path) -> House:
+        """The same house elsewhere, with all that was built and its time stamps."""
+        shutil.copytree(self.folder, folder, symlinks=True)
+        return House(folder)
 
     def write_config(self, **sections: dict) -> None:
-        """Write config.yaml: the house's config with some keys of some sections replaced."""
-        config = copy.deepcopy(self.config)
+        """Write config.yaml: CONFIG with some keys of some sections replaced."""
+        config = copy.deepcopy(CONFIG)
         for section, values in sections.items():
             config[section] = {**config[section], **values} if isinstance(values, dict) else values
         (self.folder / "config/config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
@@ -112,7 +121,7 @@ class House:
         """Run Snakemake here as a user would."""
         environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST")}
         done = subprocess.run(
-            [*UNPRIVILEGED, sys.executable, "-m", "snakemake", "--cores", "2", *arguments],
+            [*UNPRIVILEGED, sys.executable, "-m", "snakemake", "--cores", "1", *arguments],
             cwd=self.folder,
             env=environment | {"PYTHONUTF8": "1"},
             stdout=subprocess.PIPE,
@@ -138,7 +147,7 @@ class House:
         """Count what was trained, encoded and drawn since the house was built, from what the stages left."""
         steps = 0
         for journal in (self.folder / "work/runs").glob("*/work.tsv"):
-            steps += sum(int(line.split("\t")[-1]) for line in journal.read_text(encoding="utf-8").splitlines()[1:])
+            steps += sum(int(line.split("\t")[-1]) for line in journal.read_text(encoding="utf-8").splitlines())
         encoded = (self.folder / "work/cache/latents").rglob("*.safetensors")
         drawn = (self.folder / "work/cache/cells").rglob("*.png")
         return Work(steps, frozenset(path.name for path in encoded), frozenset(path.name for path in drawn))
