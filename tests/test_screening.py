@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import io
 import os
-from pathlib import Path
 
 import pytest
-import yaml
 from PIL import Image
 from rawfolder import picture, write_manifest, write_raw
 
-from loramake import manifest as manifests
 from loramake import survey as surveys
 from loramake.errors import UserError
 from loramake.screening import kept_files, read_decisions, screen_images
@@ -182,17 +179,3 @@ def test_only_new_content_is_looked_at(tmp_path, monkeypatch):
     assert list(screen(tmp_path, {}, require_tags=False)) == ["2.png", "3.png", "4.png"]
     assert looked == ["3.png"]
     assert len(list((tmp_path / "cache" / "thumbnails").iterdir())) == 3
-
-
-def test_the_demos_pictures_are_told_apart(tmp_path):
-    repository = Path(__file__).parents[1]
-    raw = repository / "resources" / "demo" / "raw" / "shimakaze"
-    if not raw.is_dir():
-        pytest.skip(f"the demo's pictures are not here: {raw}")
-    rules = yaml.safe_load((repository / "config" / "schema.yaml").read_text())["properties"]["screen"]["properties"]
-    manifest = tmp_path / "demo.json"
-    manifest.write_text(manifests.raw_text(str(raw), "shimakaze"))
-    defaults = {name: rule["default"] for name, rule in rules.items()}
-    decided = screen_images(manifest, None, tmp_path / "s.tsv", tmp_path / "cache", **defaults, threads=2)
-    assert sum(each.keep for each in decided) == 61
-    assert len(decided) - 61 >= 12
