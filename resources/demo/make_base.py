@@ -1,6 +1,6 @@
 """Make the demo's base checkpoint again, from nothing but this folder.
 
-    python resources/demo/make_base.py --work DIR draw vae latents text unet export
+    python resources/demo/make_base.py --work DIR draw vae latents decoder text unet export
 
 Stages leave their results in DIR, so that a later one can be repeated alone.
 """
@@ -22,6 +22,7 @@ from loramake.models import load_tokenizer  # noqa: E402
 
 LOG = HERE / "base_loss.tsv"
 SEED = 1337
+SQUARE = next(iter(pictures.SHAPES))  # the shape that sets the latents' scale
 
 
 def make_drawings(work: Path, options: argparse.Namespace) -> None:
@@ -29,32 +30,36 @@ def make_drawings(work: Path, options: argparse.Namespace) -> None:
     pictures.draw_all(work / "pictures", options.pictures, options.workers)
 
 
-def make_vae(work: Path, options: argparse.Namespace) -> None:
-    """Train the VAE, phase by phase; finished phases are kept."""
+def _train_vae(work: Path, phases: range) -> torch.nn.Module:
+    """The VAE after these phases; finished ones are loaded."""
     model = architecture.new_vae(SEED)
-    for index, phase in enumerate(vae.PHASES):
+    for index in phases:
         state = work / f"vae-phase{index + 1}.pt"
-        if state.exists():
-            model.load_state_dict(torch.load(state))
-            continue
-        running = state.with_suffix(".running.pt")
-        vae.train(model, work / "pictures", LOG, phase, SEED + index, running)
-        running.rename(state)
+        if not state.exists():
+            running = state.with_suffix(".running.pt")
+            vae.train(model, work / "pictures", LOG, vae.PHASES[index], SEED + index, running)
+            running.rename(state)
+        model.load_state_dict(torch.load(state))
+    return model.eval()
+
+
+def make_vae(work: Path, options: argparse.Namespace) -> None:
+    """Train the VAE, encoder and decoder."""
+    _train_vae(work, range(len(vae.PHASES) - 1))
 
 
 def make_latents(work: Path, options: argparse.Namespace) -> None:
-    """Scale the VAE's latent space to SD1's and cache the latents of all drawings."""
-    model = architecture.new_vae(SEED)
-    model.load_state_dict(torch.load(work / f"vae-phase{len(vae.PHASES)}.pt"))
-    model.eval()
+    """Cache the latents of all drawings, unscaled."""
+    model = _train_vae(work, range(len(vae.PHASES) - 1))
     torch.manual_seed(SEED)
-    before = {size: vae.latents(model, work / "pictures", size) for size in pictures.SHAPES}
-    square = before[next(iter(pictures.SHAPES))]
-    vae.rescale(model, square)
+    torch.save({size: vae.latents(model, work / "pictures", size) for size in pictures.SHAPES}, work / "latents.pt")
+
+
+def make_decoder(work: Path, options: argparse.Namespace) -> None:
+    """Go on with the decoder alone, then scale the latent space to SD1's."""
+    model = _train_vae(work, range(len(vae.PHASES)))
+    vae.rescale(model, torch.load(work / "latents.pt")[SQUARE])
     torch.save(model.state_dict(), work / "vae.pt")
-    mean = square.float().mean((0, 2, 3))[:, None, None]
-    scale = square.float().std((0, 2, 3))[:, None, None] * architecture.SCALING_FACTOR
-    torch.save({size: ((z.float() - mean) / scale).half() for size, z in before.items()}, work / "latents.pt")
 
 
 def make_text(work: Path, options: argparse.Namespace) -> None:
@@ -72,7 +77,9 @@ def make_unet(work: Path, options: argparse.Namespace) -> None:
     if state.exists():
         training.restore(state)
     latents = torch.load(work / "latents.pt")
-    sets = [(latents[size], pictures.load(work / "pictures", size)[1]) for size in pictures.SHAPES]
+    mean, scale = vae.moments(latents[SQUARE])
+    people = {size: pictures.load(work / "pictures", size)[1] for size in pictures.SHAPES}
+    sets = [((latents[size].float() - mean) / scale, people[size]) for size in pictures.SHAPES]
     unet.train(training, load_tokenizer(), sets, LOG, options.unet_steps, options.unet_rate, state)
 
 
@@ -83,9 +90,7 @@ def export(work: Path, options: argparse.Namespace) -> None:
     model = architecture.new_vae(SEED)
     model.load_state_dict(torch.load(work / "vae.pt"))
     about = {"modelspec.title": "loramake demo base", "modelspec.license": "MIT"}
-    save_single_file(
-        options.output, training.mean_unet, training.mean_encoder, model, torch.float16, about
-    )
+    save_single_file(options.output, training.mean_unet, training.mean_encoder, model, torch.float16, about)
     print(f"{options.output}: {options.output.stat().st_size / 1e6:.1f} MB after {training.step} steps")
 
 
@@ -93,6 +98,7 @@ STAGES = {
     "draw": make_drawings,
     "vae": make_vae,
     "latents": make_latents,
+    "decoder": make_decoder,
     "text": make_text,
     "unet": make_unet,
     "export": export,

@@ -12,7 +12,7 @@ from torch.nn import functional
 from tqdm import tqdm
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from . import architecture, curve, text
+from . import curve, text
 
 BATCH = 16
 NOISE_OFFSET = 0.05  # so that plain backgrounds follow the prompt, not the mean of the first noise
@@ -37,7 +37,10 @@ class Training:
     def __init__(self, encoder: CLIPTextModel, unet: UNet2DConditionModel, seed: int) -> None:
         self.unet, self.encoder = unet, encoder.train()
         self.mean_unet, self.mean_encoder = copy.deepcopy(unet).eval(), copy.deepcopy(encoder).eval()
-        groups = [{"params": list(unet.parameters()), "scale": 1.0}, {"params": list(encoder.parameters()), "scale": 0.1}]
+        groups = [
+            {"params": list(unet.parameters()), "scale": 1.0},
+            {"params": list(encoder.parameters()), "scale": 0.1},
+        ]
         self.optimizer = torch.optim.AdamW(groups, lr=1.0, betas=(0.9, 0.98), weight_decay=0.0)
         self.rng = random.Random(seed)
         self.noise = torch.Generator().manual_seed(seed)
@@ -100,7 +103,7 @@ def train(
     Args:
         training: where the run stands.
         tokenizer: CLIP's.
-        sets: per shape the unscaled latents (n, 4, h, w) and the attributes of each.
+        sets: per shape the latents (n, 4, h, w), of unit variance, and the attributes of each.
         log: loss TSV.
         steps: length of the whole run; the rate falls over its last third.
         peak: highest learning rate.
@@ -113,7 +116,7 @@ def train(
         latents, people = training.rng.choices(sets, weights)[0]
         chosen = training.rng.choices(range(len(people)), k=BATCH)
         ids = text.tokenize(tokenizer, [text.caption(people[i], training.rng) for i in chosen])
-        batch = latents[chosen].float() * architecture.SCALING_FACTOR
+        batch = latents[chosen]
         loss = training.learn(batch, ids, curve.rate(step, steps, peak))
         losses.add(step, loss)
         bar.set_postfix(loss=f"{loss:.4f}")

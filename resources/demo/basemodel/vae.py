@@ -58,12 +58,15 @@ class Phase:
     peak: float
     decay: float
     colour: float
+    decoder_only: bool = False
 
 
-# Crops show many pictures a second; whole ones fit the group norms to what the model will see.
+# Crops show many pictures a second; whole ones fit the group norms to what the model will see. The
+# last phase leaves the latents as they are, so that the U-Net can be trained at the same time.
 PHASES = (
     Phase("vae crops", 4000, 8, 80, 2e-3, 0.0, 0.0),
     Phase("vae whole", 2600, 2, 0, 1.5e-3, 0.7, 3.0),
+    Phase("vae decoder", 6000, 2, 0, 1.0e-3, 0.7, 1.0, decoder_only=True),
 )
 
 
@@ -82,7 +85,11 @@ def train(vae: AutoencoderKL, folder: Path, log: Path, phase: Phase, seed: int, 
     rng = np.random.default_rng(seed)
     torch.manual_seed(seed)
     vae.train().to(memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(vae.parameters(), lr=1.0, betas=(0.9, 0.98), weight_decay=1e-4)
+    frozen = [vae.encoder, vae.quant_conv] if phase.decoder_only else []
+    for part in frozen:
+        part.requires_grad_(False)
+    learning = [weight for weight in vae.parameters() if weight.requires_grad]
+    optimizer = torch.optim.AdamW(learning, lr=1.0, betas=(0.9, 0.98), weight_decay=1e-4)
     losses = curve.LossLog(log, phase.name)
     bar = tqdm(range(phase.steps), desc=phase.name)
     for step in bar:
@@ -94,7 +101,7 @@ def train(vae: AutoencoderKL, folder: Path, log: Path, phase: Phase, seed: int, 
         loss = _loss(picture, made, posterior, phase.colour)
         optimizer.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(learning, 1.0)
         optimizer.step()
         losses.add(step, float(loss.detach()))
         bar.set_postfix(loss=f"{float(loss.detach()):.4f}")
@@ -113,19 +120,24 @@ def latents(vae: AutoencoderKL, folder: Path, size: tuple[int, int]) -> torch.Te
     return torch.cat(made)
 
 
+def moments(latents: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean and standard deviation of each channel of latents (n, 4, h, w), each (4, 1, 1)."""
+    values = latents.float()
+    return values.mean((0, 2, 3))[:, None, None], values.std((0, 2, 3))[:, None, None]
+
+
 @torch.no_grad()
 def rescale(vae: AutoencoderKL, sample: torch.Tensor) -> None:
-    """Scale the latent space in place, so that `sample` times SD1's 0.18215 has unit variance and zero mean.
+    """Scale the latent space in place, so that `sample` times SD1's 0.18215 has zero mean and unit variance.
 
-    The factor and shift go into the convolution that ends the encoder and the one that begins the
+    Factor and shift go into the convolution that ends the encoder and the one that begins the
     decoder, so decoding is unchanged.
 
     Args:
         sample: latents before scaling, (n, 4, h, w).
     """
-    sample = sample.float()
-    mean = sample.mean((0, 2, 3))  # (4,)
-    factor = 1.0 / (architecture.SCALING_FACTOR * sample.std((0, 2, 3)))  # (4,)
+    mean, scale = (moment.flatten() for moment in moments(sample))  # (4,) each
+    factor = 1.0 / (architecture.SCALING_FACTOR * scale)
     quant, post = vae.quant_conv, vae.post_quant_conv
     quant.weight[:4] *= factor[:, None, None, None]
     quant.bias[:4] = (quant.bias[:4] - mean) * factor
