@@ -31,6 +31,9 @@ def read_config():
 SCHEMA, CONFIG = read_config()
 plainly(files.check_writable)([".snakemake", "work", "dataset", "loras", "grids", "logs"])
 
+# only used with --sdm conda: what the jobs that load models run in
+MODEL_ENV = "../envs/gpu.yaml" if CONFIG["device"] == "cuda" else "../envs/cpu.yaml"
+
 
 wildcard_constraints:
     character="[a-z0-9_]+",

@@ -11,7 +11,7 @@ rule render_cells:
     log:
         "logs/render_cells/{character}/{variant}.log",
     conda:
-        "../envs/cpu.yaml"
+        MODEL_ENV
     threads: 8
     resources:
         gpu=1,

@@ -11,7 +11,7 @@ rule cache_latents:
     log:
         "logs/cache_latents/{character}.log",
     conda:
-        "../envs/cpu.yaml"
+        MODEL_ENV
     threads: 8
     resources:
         gpu=1,

@@ -12,7 +12,7 @@ rule train_lora:
     log:
         "logs/train_lora/{character}/{variant}.log",
     conda:
-        "../envs/cpu.yaml"
+        MODEL_ENV
     threads: 8
     resources:
         gpu=1,

@@ -114,7 +114,7 @@ class House:
         """Write config.yaml: CONFIG with some keys of some sections replaced."""
         config = copy.deepcopy(CONFIG)
         for section, values in sections.items():
-            config[section] = {**config[section], **values} if isinstance(values, dict) else values
+            config[section] = {**config.get(section, {}), **values} if isinstance(values, dict) else values
         (self.folder / "config/config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
 
     def snakemake(self, *arguments: str) -> Run:
@@ -123,7 +123,7 @@ class House:
         done = subprocess.run(
             [*UNPRIVILEGED, sys.executable, "-m", "snakemake", "--cores", "1", *arguments],
             cwd=self.folder,
-            env=environment | {"PYTHONUTF8": "1"},
+            env=environment | {"PYTHONUTF8": "1", "SOURCE_DATE_EPOCH": "1700000000"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             timeout=600,
