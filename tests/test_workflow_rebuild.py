@@ -120,6 +120,16 @@ def touch(house: House) -> None:
     os.utime(house.folder / "downloads/2.png")
 
 
+def write_edits(house: House) -> None:
+    path = house.folder / "config/edits/shim.yaml"
+    path.parent.mkdir()
+    path.write_text('files: {"4.png": {drop: "off model"}}', encoding="utf-8")
+
+
+def remove_edits(house: House) -> None:
+    (house.folder / "config/edits/shim.yaml").unlink()
+
+
 CHANGES = {
     "nothing": Change(setting(), None),
     "another spelling": Change(respell, None),
@@ -136,6 +146,7 @@ CHANGES = {
     "a picture added": Change(redraw(7, 7), "screen_images", trains=True, encoded=1, drawn=2),
     "a picture deleted": Change(delete(6), "screen_images", trains=True, drawn=2),
     "a picture touched": Change(touch, "screen_images"),
+    "a picture dropped by hand": Change(write_edits, "screen_images", trains=True, drawn=2, undo=remove_edits),
     "a tag file edited": Change(edit_tags, "screen_images", trains=True, drawn=2),
 }
 
