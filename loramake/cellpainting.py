@@ -13,7 +13,8 @@ from loramake.bank import BASE, load_bank
 from loramake.cells import Cell
 from loramake.devices import resolve_device, resolve_precision
 from loramake.errors import UserError
-from loramake.models import load_sd1
+from loramake.heap import keep_freed_memory
+from loramake.models import StableDiffusion1, load_sd1
 from loramake.painting import Request, paint
 
 _DTYPES = {"no": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -45,33 +46,11 @@ def paint_cells(
         UserError: a model or LoRA that cannot be used, or too little memory.
     """
     torch.set_num_threads(threads)
-    place = resolve_device(device)
-    model = load_sd1(
-        base_model,
-        config=base_model_config,
-        vae=vae,
-        device=place,
-        dtype=_DTYPES[resolve_precision("auto", place)],
-    )
-    model.vae.float()  # the decoders of several anime models overflow in half precision
-    used: dict[Path, int] = {}
-    for cell in cells:
-        if cell.checkpoint:
-            used.setdefault(cell.checkpoint.file, len(used))
-    bank = load_bank(model.unet, model.text_encoder, list(used))
-    requests = [
-        Request(
-            prompt=cell.prompt,
-            negative_prompt=negative_prompt,
-            seed=cell.seed,
-            adapter=used[cell.checkpoint.file] if cell.checkpoint else BASE,
-            weight=cell.weight,
-        )
-        for cell in cells
-    ]
+    model = _load(base_model, base_model_config, vae, device)
+    files, requests = _request(cells, negative_prompt)
     drawn = paint(
         model,
-        bank,
+        load_bank(model.unet, model.text_encoder, files),
         requests,
         sampler=sampler,
         steps=steps,
@@ -91,3 +70,23 @@ def paint_cells(
             expected="fewer or smaller cells",
             setting="grid.batch_size (half of it), grid.width, grid.height",
         ) from error
+
+
+def _load(base_model: str, config: str, vae: str, device: str) -> StableDiffusion1:
+    place = resolve_device(device)
+    if place.type == "cpu":
+        keep_freed_memory()
+    dtype = _DTYPES[resolve_precision("auto", place)]
+    model = load_sd1(base_model, config=config, vae=vae, device=place, dtype=dtype)
+    model.vae.float()  # the decoders of several anime models overflow in half precision
+    return model
+
+
+def _request(cells: Sequence[Cell], negative_prompt: str) -> tuple[list[Path], list[Request]]:
+    """The LoRA files of the cells, each once, and what to draw with them."""
+    places: dict[Path, int] = {}
+    requests = []
+    for cell in cells:
+        adapter = places.setdefault(cell.checkpoint.file, len(places)) if cell.checkpoint else BASE
+        requests.append(Request(cell.prompt, negative_prompt, cell.seed, adapter, cell.weight))
+    return list(places), requests

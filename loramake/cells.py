@@ -12,8 +12,8 @@ from decimal import Decimal
 from pathlib import Path
 
 from loramake import files
-from loramake.lorahash import lora_digest
 from loramake.errors import UserError
+from loramake.lorahash import lora_digest
 
 # the names in samplers.SAMPLERS, known here without torch
 SAMPLER_NAMES = ("Euler", "Euler a", "DPM++ 2M", "DPM++ 2M Karras", "DDIM")
@@ -177,7 +177,8 @@ def plan_cells(
     for checkpoint, weight in sources:
         for prompt_number, prompt in enumerate(prompts, start=1):
             for seed_number, seed in enumerate(seeds, start=1):
-                own = {"lora": checkpoint.digest if checkpoint else "", "weight": weight, "prompt": prompt, "seed": seed}
+                lora = checkpoint.digest if checkpoint else ""
+                own = {"lora": lora, "weight": weight, "prompt": prompt, "seed": seed}
                 recipe = files.hash_value({**shared, **own})
                 cells.append(Cell(checkpoint, weight, prompt_number, prompt, seed_number, seed, recipe))
     return cells

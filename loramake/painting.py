@@ -82,7 +82,7 @@ def paint(
 ) -> Iterator[tuple[int, numpy.ndarray]]:
     """Draw the requests, batch by batch.
 
-    Pictures of one adapter are put together, since they multiply fastest; those of the base alone skip the bank.
+    Pictures of one adapter and weight are put together, since they multiply fastest; those of the base skip the bank.
 
     Args:
         model: its parts on one device; the VAE may be of another precision.
@@ -135,7 +135,7 @@ def _batches(requests: Sequence[Request], texts: Sequence[_Text], batch_size: in
     for place, (request, text) in enumerate(zip(requests, texts, strict=True)):
         groups[text.shape, request.adapter == BASE or request.weight == 0].append(place)
     for places in groups.values():
-        places.sort(key=lambda place: requests[place].adapter)
+        places.sort(key=lambda place: (requests[place].adapter, requests[place].weight))
         for start in range(0, len(places), batch_size):
             yield places[start : start + batch_size]
 

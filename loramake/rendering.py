@@ -98,8 +98,15 @@ def render_cells(
     _record_work(cells_cache, len(missing), reused)
     _check_effect(cells, cells_cache, lora_dir)
     _link(cells, described, cells_cache, Path(out_dir))
-    axes = {"epochs": [checkpoint.epoch for checkpoint in checkpoints], "weights": axis, "prompts": texts}
-    write_index(out_dir, cells, **axes, seeds=seeds, settings={**fields, "negative_prompt": negative})
+    write_index(
+        out_dir,
+        cells,
+        epochs=[checkpoint.epoch for checkpoint in checkpoints],
+        weights=axis,
+        prompts=texts,
+        seeds=seeds,
+        settings={**fields, "negative_prompt": negative},
+    )
     print(f"rendered {len(missing)} cells, reused {reused}: {len(cells)} pictures in {out_dir}")
 
 

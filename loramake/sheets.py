@@ -115,9 +115,7 @@ def read_grid(cells_dir: Path) -> Grid:
     index = files.read_json(path)
     axes = index["axes"]
     cells = {(row["epoch"], row["weight"], row["prompt"], row["seed"]): row["file"] for row in index["cells"]}
-    return Grid(
-        Path(cells_dir), axes["epoch"], axes["weight"], axes["prompt"], axes["seed"], cells, index["settings"]
-    )
+    return Grid(Path(cells_dir), axes["epoch"], axes["weight"], axes["prompt"], axes["seed"], cells, index["settings"])
 
 
 def _open_cell(path: Path) -> Image.Image:

@@ -40,7 +40,22 @@ def test_weights_have_no_rounding_tails():
 
 @pytest.mark.parametrize(
     "value",
-    ["", "a", "0,,1", "0-1(-0.2)", "0-1(+0)", "0-1(0.2", "0-1[0]", "0-11", "50", "0-1(+0.001)", [], ["x"], [True], "nan"],
+    [
+        "",
+        "a",
+        "0,,1",
+        "0-1(-0.2)",
+        "0-1(+0)",
+        "0-1(0.2",
+        "0-1[0]",
+        "0-11",
+        "50",
+        "0-1(+0.001)",
+        [],
+        ["x"],
+        [True],
+        "nan",
+    ],
 )
 def test_bad_weights(value):
     with pytest.raises(UserError, match="grid.weights"):
@@ -85,7 +100,9 @@ def test_digest_follows_the_tensors_alone(run):
     assert find_checkpoints(run, [1])[0].digest != first
 
 
-@pytest.mark.parametrize("damage", [lambda data: data[:-4], lambda data: b"<html>", lambda data: b"", lambda data: data[:9]])
+@pytest.mark.parametrize(
+    "damage", [lambda data: data[:-4], lambda data: b"<html>", lambda data: b"", lambda data: data[:9]]
+)
 def test_damaged_checkpoint_is_named(run, damage):
     file = run / "shim-000002.safetensors"
     file.write_bytes(damage(file.read_bytes()))

@@ -7,8 +7,8 @@ import torch
 from tinymodels import tiny_models
 
 from loramake.models import load_tokenizer
-from loramake.promptwindows import COMMA, encode_windows, make_windows
 from loramake.prompts import at_step, parse
+from loramake.promptwindows import COMMA, encode_windows, make_windows
 from loramake.textencode import encode
 from loramake.tokens import BOS, EOS, windows
 

@@ -29,7 +29,9 @@ def colour(epoch, weight, prompt, seed) -> tuple[int, int, int]:
     return (10 + (epoch or 0) * 20, 10 + round(weight * 200), 100 + prompt * 40 + seed * 10)
 
 
-def write_cells(folder: Path, *, epochs=(1, 2, 3), weights=(0, 0.5, 1), prompts=("one", "two"), seeds=(7, 8), size=(32, 48)):
+def write_cells(
+    folder: Path, *, epochs=(1, 2, 3), weights=(0, 0.5, 1), prompts=("one", "two"), seeds=(7, 8), size=(32, 48)
+):
     folder.mkdir(parents=True)
     rows = []
     for epoch in (None, *epochs):
