@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from loramake.checkpoints import SafetensorsFile, open_weights
 from loramake.errors import UserError
+from loramake.lowrank import LowRankLinear
 from loramake.seeds import derived_seed
 
 UNET_CLASSES = ("Transformer2DModel",)
@@ -90,8 +91,7 @@ class LoraLayer(torch.nn.Module):
         self.base = base
         self.rank = rank
         self.alpha = float(alpha) or float(rank)
-        self.scale = self.alpha / rank
-        self.weight_now = 1.0
+        self.factor = self.alpha / rank
         out_size, in_size = base.weight.shape[:2]
         tail = (1, 1) if isinstance(base, torch.nn.Conv2d) else ()
         # Kaiming uniform with a = √5 comes down to ±1/√in
@@ -104,17 +104,26 @@ class LoraLayer(torch.nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if self.down.ndim == 4:
             return self._convolve(x)
-        y = self.base(x)
-        low = functional.linear(x, self.down)
-        shape = y.shape
-        y = torch.addmm(
-            y.reshape(-1, shape[-1]), low.reshape(-1, self.rank), self.up.t(), alpha=self.scale * self.weight_now
-        )
-        return y.view(shape)
+        if x.dtype != torch.float32 or torch.is_autocast_enabled(x.device.type):
+            # half precision would round the correction away inside the large weight: keep it apart
+            low = functional.linear(x, self.down)
+            return self.base(x) + functional.linear(low, self.up) * self.factor
+        base = self.base
+        rows = x.reshape(-1, x.shape[-1])
+        y = LowRankLinear.apply(rows, base.weight, base.bias, self.down, self.up, self.factor)
+        return y.view(*x.shape[:-1], -1)
 
     def _convolve(self, x: torch.Tensor) -> torch.Tensor:
-        low = functional.conv2d(x, self.down)
-        return self.base(x) + functional.conv2d(low, self.up * (self.scale * self.weight_now))
+        """The 1x1 convolution as a linear map of channels; the result lies channels-last in memory."""
+        base = self.base
+        if x.dtype != torch.float32 or torch.is_autocast_enabled(x.device.type):
+            low = functional.conv2d(x, self.down)
+            return base(x) + functional.conv2d(low, self.up) * self.factor
+        batch, channels, height, width = x.shape
+        rows = x.permute(0, 2, 3, 1).reshape(-1, channels)
+        down, up = self.down.flatten(1), self.up.flatten(1)
+        y = LowRankLinear.apply(rows, base.weight.flatten(1), base.bias, down, up, self.factor)
+        return y.view(batch, height, width, -1).permute(0, 3, 1, 2)
 
 
 @dataclass(frozen=True)

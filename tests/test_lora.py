@@ -12,6 +12,7 @@ from vectors import vectors
 from loramake import lora
 from loramake.checkpoints import save_tensors
 from loramake.errors import UserError
+from loramake.lowrank import LowRankLinear
 from loramake.models import _empty_model, _read_configs
 
 
@@ -83,7 +84,7 @@ def test_initial_values_depend_on_the_seed_alone(models):
 
 def test_alpha_zero_means_rank():
     layer = lora.LoraLayer(torch.nn.Linear(2, 2), 8, 0, torch.Generator())
-    assert layer.alpha == 8 and layer.scale == 1
+    assert layer.alpha == 8 and layer.factor == 1
 
 
 def test_file_round_trip(models, tmp_path):
@@ -102,3 +103,19 @@ def test_other_files_are_refused(tmp_path):
     save_tensors(tmp_path / "vae.safetensors", {"decoder.conv_in.weight": torch.zeros(1)}, {})
     with pytest.raises(UserError):
         lora.load_file(tmp_path / "vae.safetensors")
+
+
+@pytest.mark.parametrize("rank", [2, 40])
+@pytest.mark.parametrize("tokens", [5, 500])
+def test_low_rank_gradients_whichever_way_they_are_computed(tokens, rank):
+    torch.manual_seed(0)
+    weight, bias = torch.randn(24, 30), torch.randn(24)
+    down, up = torch.randn(rank, 30, requires_grad=True), torch.randn(24, rank, requires_grad=True)
+    x = torch.randn(tokens, 30, requires_grad=True)
+    y = LowRankLinear.apply(x, weight, bias, down, up, 0.3)
+    expected = x @ weight.T + bias + 0.3 * (x @ down.T) @ up.T
+    assert torch.allclose(y, expected, atol=1e-4, rtol=1e-4)
+    probe = torch.randn_like(expected)
+    wanted = torch.autograd.grad(expected, [x, down, up], probe)
+    for got, want in zip(torch.autograd.grad(y, [x, down, up], probe), wanted, strict=True):
+        assert torch.allclose(got, want, atol=1e-3, rtol=1e-4)
