@@ -1,4 +1,4 @@
-"""Draws many pictures with one model and its LoRA files: each with its own prompt, seed, file and weight."""
+"""Draws many pictures with one model and its LoRA files, by the very code that draws a grid's cells."""
 
 from __future__ import annotations
 
@@ -7,15 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import Tensor
 from tqdm import tqdm
 
 from loramake.bank import BASE, load_bank
 from loramake.models import load_sd1
-from loramake.samplers import find_sampler, guide, make_denoiser, sample, seeded_noise
-from loramake.textencode import encode
-from loramake.tokens import text_ids, windows
+from loramake.painting import Request, paint
 
 
 @dataclass(frozen=True)
@@ -52,35 +48,7 @@ class Painter:
     def paint(self, asks: Sequence[Ask], title: str) -> list[np.ndarray]:
         """The pictures, uint8 (h, w, 3), in the order asked; a picture asked twice is drawn once."""
         once = list(dict.fromkeys(asks))
-        # Neighbours with one adapter take a quicker path in the bank.
-        once.sort(key=lambda ask: (ask.lora, ask.weight))
-        done: dict[Ask, np.ndarray] = {}
-        with tqdm(total=len(once), desc=title) as bar:
-            for start in range(0, len(once), self.manner.batch_size):
-                some = once[start : start + self.manner.batch_size]
-                done.update(zip(some, self._batch(some), strict=True))
-                bar.update(len(some))
+        requests = [Request(ask.prompt, "", ask.seed, ask.lora, ask.weight) for ask in once]
+        drawn = paint(self.model, self.bank, requests, **vars(self.manner))
+        done = {once[place]: picture for place, picture in tqdm(drawn, total=len(once), desc=title)}
         return [done[ask] for ask in asks]
-
-    @torch.inference_mode()
-    def _batch(self, asks: Sequence[Ask]) -> np.ndarray:
-        m, like = self.manner, next(self.model.unet.parameters())
-        adapters, weights = [a.lora for a in asks], [a.weight for a in asks]
-        both = self.bank.choose(adapters * 2, weights * 2, like=like)
-        with self.bank.using(both):
-            states = self._states([""] * len(asks) + [a.prompt for a in asks])
-
-            def predict(x: Tensor, timestep: float, step: int) -> Tensor:
-                out = self.model.unet(torch.cat([x, x]), timestep, encoder_hidden_states=states).sample
-                return guide(*out.chunk(2)[::-1], m.cfg_scale)
-
-            noise = seeded_noise([a.seed for a in asks], (4, m.height // 8, m.width // 8))
-            denoise = make_denoiser(predict, self.model.prediction_type)
-            latents = sample(find_sampler(m.sampler), denoise, noise(), m.steps, noise)
-        pictures = self.model.vae.decode(latents / self.model.scaling_factor).sample
-        return ((pictures.permute(0, 2, 3, 1) + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).numpy()
-
-    def _states(self, prompts: Sequence[str]) -> Tensor:
-        """(B, 77, dim)."""
-        ids = torch.tensor([windows(text_ids(self.model.tokenizer, p), 75) for p in prompts])
-        return encode(self.model.text_encoder, ids, self.manner.clip_skip)
