@@ -1,6 +1,6 @@
 """The LoRA bank: adapters of several checkpoints beside the frozen base, each sample with its own adapter and weight.
 
-Nothing is merged into the base and nothing reloaded between cells, so cells of all epochs and weights share batches.
+The base is never changed and nothing is reloaded between cells, so cells of all epochs and weights share batches.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from loramake.errors import UserError
 from loramake.lora import Target, find_targets, load_file
+from loramake.lowrank import merges_pay, multiply
 
 BASE = -1  # adapter of a sample that takes the base model alone
 
@@ -26,11 +26,13 @@ class Choice:
 
     Args:
         adapter: the one adapter of the whole batch; None where samples differ.
+        weight: the one weight of the whole batch; None where samples differ.
         adapters: (B,) long, adapter of each sample (0 where its weight is 0).
         weights: (B,), 0 for the base alone; None where all are 0.
     """
 
     adapter: int | None
+    weight: float | None
     adapters: Tensor
     weights: Tensor | None
 
@@ -58,30 +60,30 @@ class BankLayer(torch.nn.Module):
         self.register_buffer("up", up, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        choice = self._current.choice
-        y = self.base(x)
-        if choice is None or choice.weights is None:
-            return y
-        if x.ndim == 4:  # (B, in, H, W)
-            return y + self._convolved(x.flatten(2), choice).view(y.shape)
-        return y + self._multiplied(x.reshape(len(x), -1, x.shape[-1]), choice).view(y.shape)
+        if x.ndim != 4:
+            return self._rows(x.reshape(len(x), -1, x.shape[-1])).view(*x.shape[:-1], -1)
+        batch, channels, height, width = x.shape
+        # a 1x1 convolution is a linear map of channels; its result lies channels-last in memory
+        y = self._rows(x.permute(0, 2, 3, 1).reshape(batch, height * width, channels))
+        return y.view(batch, height, width, -1).permute(0, 3, 1, 2)
 
-    def _multiplied(self, x: Tensor, choice: Choice) -> Tensor:
+    def _rows(self, x: Tensor) -> Tensor:
         """(B, N, in) → (B, N, out)."""
-        weights = choice.weights.view(-1, 1, 1)
-        if choice.adapter is not None:
-            return functional.linear(functional.linear(x, self.down[choice.adapter]) * weights, self.up[choice.adapter])
-        low = torch.bmm(x, self.down[choice.adapters].transpose(1, 2)) * weights  # (B, N, r)
-        return torch.bmm(low, self.up[choice.adapters].transpose(1, 2))
-
-    def _convolved(self, x: Tensor, choice: Choice) -> Tensor:
-        """(B, in, H·W) → (B, out, H·W)."""
-        weights = choice.weights.view(-1, 1, 1)
-        if choice.adapter is not None:
-            low = torch.matmul(self.down[choice.adapter], x) * weights  # (B, r, H·W)
-            return torch.matmul(self.up[choice.adapter], low)
-        low = torch.bmm(self.down[choice.adapters], x) * weights
-        return torch.bmm(self.up[choice.adapters], low)
+        choice, weight, bias = self._current.choice, self.base.weight.flatten(1), self.base.bias
+        rows = x.flatten(0, 1)
+        if choice is None or choice.weights is None:
+            return multiply(rows, weight, bias).view(*x.shape[:2], -1)
+        if choice.adapter is None:
+            y = multiply(rows, weight, bias).view(*x.shape[:2], -1)
+            low = torch.bmm(x, self.down[choice.adapters].transpose(1, 2))  # (B, N, r)
+            return y.baddbmm_(low * choice.weights.view(-1, 1, 1), self.up[choice.adapters].transpose(1, 2))
+        down, up = self.down[choice.adapter], self.up[choice.adapter]
+        if choice.weight is not None and merges_pay(len(rows), *weight.T.shape) and x.dtype == torch.float32:
+            merged = torch.addmm(weight, up, down, alpha=choice.weight)
+            return multiply(rows, merged, bias).view(*x.shape[:2], -1)
+        y = multiply(rows, weight, bias)
+        low = multiply(rows, down).view(*x.shape[:2], -1) * choice.weights.view(-1, 1, 1)  # (B, N, r)
+        return y.addmm_(low.flatten(0, 1), up.t()).view(*x.shape[:2], -1)
 
 
 class LoraBank:
@@ -111,8 +113,8 @@ class LoraBank:
         self.size = len(loras)
         self._targets = targets
         self._current = _Current()
-        # on a model without adapters nothing is wrapped
-        for target in targets if loras else []:
+        # also without adapters: the base's pictures then come from the same arithmetic
+        for target in targets:
             down, up = _stack(target, loras)
             setattr(target.parent, target.attr, BankLayer(target.module, down, up, self._current))
 
@@ -133,6 +135,7 @@ class LoraBank:
         scales = [weight if adapter != BASE else 0.0 for adapter, weight in zip(adapters, weights, strict=True)]
         return Choice(
             adapter=used.pop() if len(used) == 1 else None,
+            weight=scales[0] if len(set(scales)) == 1 else None,
             adapters=torch.tensor([max(adapter, 0) for adapter in adapters], device=like.device),
             weights=torch.tensor(scales, dtype=like.dtype, device=like.device) if any(scales) else None,
         )
@@ -161,7 +164,7 @@ def _stack(target: Target, loras: Sequence[Mapping[str, Tensor]]) -> tuple[Tenso
     weight = target.module.weight
     out_size, in_size = weight.shape[:2]
     ranks = [_rank(target, tensors) for tensors in loras]
-    down = torch.zeros(len(loras), max(1, *ranks, 1), in_size)
+    down = torch.zeros(len(loras), max([1, *ranks]), in_size)
     up = torch.zeros(len(loras), out_size, down.shape[1])
     for index, (tensors, rank) in enumerate(zip(loras, ranks, strict=True)):
         if rank:
