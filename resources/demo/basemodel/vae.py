@@ -12,10 +12,12 @@ from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from torch.nn import functional
 from tqdm import tqdm
 
-from . import architecture, curve, pictures
+from . import architecture, colours, curve, pictures
 
 
-def _batch(arrays: list[np.ndarray], rng: np.random.Generator, size: int, side: int) -> torch.Tensor:
+def _batch(
+    arrays: list[np.ndarray], rng: np.random.Generator, size: int, side: int, recolour: bool
+) -> torch.Tensor:
     """`size` random pictures of one shape, cropped to `side` where side > 0: (B, 3, h, w) in [-1, 1]."""
     array = arrays[rng.choice(len(arrays), p=[0.7, 0.2, 0.1])]
     chosen = []
@@ -25,7 +27,7 @@ def _batch(arrays: list[np.ndarray], rng: np.random.Generator, size: int, side: 
             top = rng.integers(picture.shape[0] - side + 1)
             left = rng.integers(picture.shape[1] - side + 1)
             picture = picture[top : top + side, left : left + side]
-        chosen.append(picture)
+        chosen.append(colours.vary(picture, rng) if recolour else picture)
     batch = torch.from_numpy(np.stack(chosen)).permute(0, 3, 1, 2).float() / 127.5 - 1
     return batch.contiguous(memory_format=torch.channels_last)
 
@@ -58,15 +60,17 @@ class Phase:
     peak: float
     decay: float
     colour: float
+    recolour: bool = False
     decoder_only: bool = False
 
 
-# Crops show many pictures a second; whole ones fit the group norms to what the model will see. The
-# last phase leaves the latents as they are, so that the U-Net can be trained at the same time.
+# Crops show many pictures a second; whole ones fit the group norms to what the model will see; other
+# colours and patterns than the drawings' make it a VAE for any flat picture. The last phase leaves the latents as they are, so that the U-Net can be trained at the same time.
 PHASES = (
     Phase("vae crops", 4000, 8, 80, 2e-3, 0.0, 0.0),
     Phase("vae whole", 2600, 2, 0, 1.5e-3, 0.7, 3.0),
-    Phase("vae decoder", 6000, 2, 0, 1.0e-3, 0.7, 1.0, decoder_only=True),
+    Phase("vae colours", 2400, 4, 0, 1.5e-3, 0.7, 2.0, recolour=True),
+    Phase("vae decoder", 2500, 2, 0, 1.0e-3, 0.7, 1.0, recolour=True, decoder_only=True),
 )
 
 
@@ -93,7 +97,7 @@ def train(vae: AutoencoderKL, folder: Path, log: Path, phase: Phase, seed: int, 
     losses = curve.LossLog(log, phase.name)
     bar = tqdm(range(phase.steps), desc=phase.name)
     for step in bar:
-        picture = _batch(arrays, rng, phase.batch, phase.crop)
+        picture = _batch(arrays, rng, phase.batch, phase.crop, phase.recolour)
         for group in optimizer.param_groups:
             group["lr"] = curve.rate(step, phase.steps, phase.peak, decay=phase.decay)
         posterior = vae.encode(picture).latent_dist

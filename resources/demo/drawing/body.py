@@ -8,7 +8,7 @@ from .palette import PALETTE, RGB, Look, darker, mix
 
 LEG_WIDTH = 12.4
 ARM_WIDTH = 7.2
-STRIPES = 4
+STRIPES = 3
 SHOULDER = (9.5, 49.5)
 HOLDING_HAND = (28.5, 58.0)
 RAISED_HAND = (33.5, 27.0)

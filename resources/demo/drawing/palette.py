@@ -30,7 +30,7 @@ PALETTE: dict[str, dict[str, RGB]] = {
         "sailor blue": (38, 66, 158), "neckerchief": (226, 40, 48),
         "obi": (250, 226, 130), "obi cord": (222, 96, 120), "shorts": (92, 98, 116),
     },
-    # Orange, cyan, violet and lime are hers alone: no other drawing uses them.
+    # Orange, cyan and teal are hers alone: no other drawing uses them.
     "ears": {
         "rabbit ears": (246, 240, 236), "inner cat": (255, 170, 180),
         "inner fox": (255, 248, 236),
@@ -45,7 +45,7 @@ PALETTE: dict[str, dict[str, RGB]] = {
     "legwear": {
         "white thighhighs": (248, 248, 252), "black thighhighs": (48, 46, 56),
         "socks": (244, 246, 250),
-        "striped legwear dark": (122, 36, 200), "striped legwear light": (206, 244, 66),
+        "striped legwear dark": (8, 158, 164), "striped legwear light": (252, 252, 255),
     },
     "background": {
         "white background": (255, 255, 255), "grey background": (184, 186, 192),

@@ -19,13 +19,13 @@ DETAIL = 0.22  # chance of each signature detail on anybody else
 LOOKALIKE = 0.15  # share of drawings with ordinary things in signature colours
 
 ORANGE, CYAN = PALETTE["ears"]["two-tone upper"], PALETTE["headwear"]["anchor hair ornament"]
-VIOLET, LIME = (PALETTE["legwear"][f"striped legwear {k}"] for k in ("dark", "light"))
+TEAL = PALETTE["legwear"]["striped legwear dark"]
 BORROWED: tuple[tuple[str, str, tuple[int, int, int]], ...] = (
     ("ears", "rabbit ears", ORANGE), ("ears", "rabbit ears", PALETTE["ears"]["two-tone lower"]),
     ("headwear", "star hair ornament", CYAN), ("headwear", "hair flower", CYAN),
     ("headwear", "hairband", CYAN), ("headwear", "hair bow", CYAN),
-    ("legwear", "white thighhighs", VIOLET), ("legwear", "white thighhighs", LIME),
-    ("legwear", "socks", LIME),
+    ("legwear", "white thighhighs", TEAL), ("legwear", "black thighhighs", TEAL),
+    ("legwear", "socks", TEAL),
 )
 
 
