@@ -9,6 +9,7 @@ import torch
 from tqdm import tqdm
 
 from loramake.devices import SAVE_DTYPES, resolve_device, resolve_precision
+from loramake.heap import keep_freed_memory
 from loramake.latentfiles import LatentFile
 from loramake.lora import Network, attach
 from loramake.lorafiles import gate, save_lora
@@ -49,6 +50,8 @@ def run_training(
     torch.set_num_threads(threads)
     where = resolve_device(device)
     precision = resolve_precision(recipe.mixed_precision, where)
+    if where.type == "cpu":
+        keep_freed_memory()
     model = _load_frozen(base_model, base_model_config, recipe, where, precision)
     dim, alpha = recipe.network_dim, recipe.network_alpha
     network = attach(model.unet, model.text_encoder, rank=dim, alpha=alpha, seed=recipe.seed)
