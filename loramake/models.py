@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from loramake.checkpoints import CONFIG_KEY, WeightFile, open_weights
+from loramake.checkpoints import WeightFile, open_weights
+from loramake.diffusersfolder import (
+    ALL_PARTS,
+    SD15_FOLDER,
+    check_folder,
+    external_vae_config,
+    folder_weights,
+    read_configs,
+)
 from loramake.errors import UserError
 from loramake.families import check_family
 from loramake.ldmkeys import TEXT_PREFIX, VAE_PREFIX, part_name
 
-SD15_FOLDER = Path(__file__).parent / "sd15"
-ALL_PARTS = ("text_encoder", "unet", "vae")
 # what older diffusers and transformers versions called the same weights
 _OLD_NAMES = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0."}
 
@@ -66,15 +71,15 @@ def load_sd1(
     if not isinstance(source, Path):
         check_family(source, needs_vae="vae" in parts and not vae, needs_rest=set(parts) != {"vae"})
     folder = Path(config) if config else (path if path.is_dir() else None)
-    configs = _read_configs(folder, {} if isinstance(source, Path) else source.metadata)
+    configs = read_configs(folder, {} if isinstance(source, Path) else source.metadata)
     if isinstance(source, Path):
-        _check_folder(source)
+        check_folder(source)
     models = {}
     for part in parts:
         if part == "vae" and vae:
-            models[part] = load_vae(vae, device=device, dtype=dtype, config=_vae_config(vae, configs["vae"]))
+            models[part] = load_vae(vae, device=device, dtype=dtype, config=external_vae_config(vae, configs["vae"]))
         else:
-            read = _folder_weights(source, part) if isinstance(source, Path) else source
+            read = folder_weights(source, part) if isinstance(source, Path) else source
             models[part] = _build(part, configs[part], read, device, dtype)
     return StableDiffusion1(
         text_encoder=models.get("text_encoder"),
@@ -101,7 +106,7 @@ def load_vae(
     if not path.exists():
         raise UserError("The VAE is missing.", file=path, expected="a file or a folder", setting="vae")
     if path.is_dir():
-        read = _folder_weights(path, "vae") if (path / "vae").is_dir() else _folder_weights(path, "")
+        read = folder_weights(path, "vae") if (path / "vae").is_dir() else folder_weights(path, "")
     else:
         read = open_weights(path)
     if not any(name.removeprefix(VAE_PREFIX).startswith("decoder.") for name in read.names()):
@@ -117,88 +122,6 @@ def load_tokenizer(folder: Path | None = None) -> object:
     own = folder / "tokenizer" if folder else None
     source = own if own and (own / "vocab.json").is_file() else SD15_FOLDER / "tokenizer"
     return CLIPTokenizer.from_pretrained(str(source), local_files_only=True)
-
-
-def _read_configs(folder: Path | None, metadata: Mapping[str, str]) -> dict[str, dict[str, object]]:
-    """The configuration of each part and of the scheduler: from the folder, else the metadata, else SD1.5."""
-    inside = json.loads(metadata[CONFIG_KEY]) if CONFIG_KEY in metadata and folder is None else {}
-    names = {part: "config.json" for part in ALL_PARTS} | {"scheduler": "scheduler_config.json"}
-    configs = {}
-    for part, name in names.items():
-        if part in inside:
-            configs[part] = inside[part]
-            continue
-        file = (folder or SD15_FOLDER) / part / name
-        if not file.is_file() and part == "scheduler":
-            file = SD15_FOLDER / part / name
-        try:
-            configs[part] = json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise UserError(
-                "The model's configuration cannot be read.",
-                file=file,
-                found=error,
-                expected="a folder in diffusers layout: unet/config.json, vae/config.json, text_encoder/config.json",
-                setting="base_model_config",
-            ) from error
-    return configs
-
-
-def _vae_config(path: Path | str, own: Mapping[str, object]) -> Mapping[str, object]:
-    """An external VAE's configuration: beside its weights, in its metadata, else as the base model's own."""
-    path = Path(path)
-    for file in (path / "config.json", path / "vae" / "config.json"):
-        if file.is_file():
-            return json.loads(file.read_text(encoding="utf-8"))
-    if path.suffix.lower() == ".safetensors" and path.is_file():
-        metadata = open_weights(path).metadata
-        if CONFIG_KEY in metadata:
-            return json.loads(metadata[CONFIG_KEY]).get("vae", own)
-    return own
-
-
-def _check_folder(folder: Path) -> None:
-    index = folder / "model_index.json"
-    kind = json.loads(index.read_text(encoding="utf-8")).get("_class_name", "") if index.is_file() else ""
-    if "XL" in kind or (folder / "text_encoder_2").is_dir():
-        raise UserError(
-            "This folder holds an SDXL model.", file=folder, found=kind, expected="an SD1.x model", setting="base_model"
-        )
-
-
-class _Folder:
-    """The weight files of one part of a diffusers folder, seen as one file."""
-
-    def __init__(self, path: Path, files: list[WeightFile]) -> None:
-        self.path, self.metadata = path, {}
-        self._where = {name: file for file in files for name in file.names()}
-
-    def names(self) -> Iterable[str]:
-        return self._where.keys()
-
-    def shape(self, name: str) -> tuple[int, ...]:
-        return self._where[name].shape(name)
-
-    def get(self, name: str) -> torch.Tensor:
-        return self._where[name].get(name)
-
-
-def _folder_weights(folder: Path, part: str) -> _Folder:
-    """Open a part's weights: safetensors before .bin, full precision before `fp16`, shards included."""
-    stem = "model" if part == "text_encoder" else "diffusion_pytorch_model"
-    stems = [stem, "pytorch_model"] if part == "text_encoder" else [stem]
-    for suffix in ("safetensors", "bin"):
-        for name in stems:
-            for pattern in (f"{name}.{suffix}", f"{name}-*-of-*.{suffix}", f"{name}.fp16.{suffix}"):
-                files = sorted((folder / part).glob(pattern))
-                if files:
-                    return _Folder(folder / part, [open_weights(file) for file in files])
-    raise UserError(
-        "A part of the model has no weights.",
-        file=folder / part,
-        expected=f"{stem}.safetensors or {stem}.bin",
-        setting="base_model",
-    )
 
 
 def _prediction_type(scheduler: Mapping[str, object], source: WeightFile | Path) -> str:

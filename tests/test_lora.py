@@ -11,14 +11,15 @@ from vectors import vectors
 
 from loramake import lora
 from loramake.checkpoints import save_tensors
+from loramake.diffusersfolder import read_configs
 from loramake.errors import UserError
 from loramake.lowrank import LowRankLinear
-from loramake.models import _empty_model, _read_configs
+from loramake.models import _empty_model
 
 
 def test_names_and_shapes_of_sd15():
     recorded = json.loads((vectors() / "lora_modules_sd15.json").read_text())["dim8_alpha1"]
-    configs = _read_configs(None, {})
+    configs = read_configs(None, {})
     unet, text_encoder = (_empty_model(part, configs[part]) for part in ("unet", "text_encoder"))
     ours = [
         (t.name, type(t.module).__name__, list(t.module.weight.shape[:2]))

@@ -10,9 +10,10 @@ from tinymodels import tiny_models
 from vectors import vectors
 
 from loramake.checkpoints import save_single_file, save_tensors
+from loramake.diffusersfolder import read_configs
 from loramake.errors import UserError
 from loramake.ldmkeys import TEXT_PREFIX, UNET_PREFIX, VAE_PREFIX, part_name
-from loramake.models import _empty_model, _read_configs, load_sd1
+from loramake.models import _empty_model, load_sd1
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +63,7 @@ def test_names_agree_with_diffusers_converters(layers):
 
 def test_sd15_keys_and_shapes():
     recorded = json.loads((vectors() / "sd15_ldm_checkpoint_keys.json").read_text())
-    configs = _read_configs(None, {})
+    configs = read_configs(None, {})
     ours = {}
     for part in ("unet", "vae", "text_encoder"):
         for key, tensor in _empty_model(part, configs[part]).state_dict().items():
