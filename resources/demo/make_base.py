@@ -1,6 +1,6 @@
 """Make the demo's base checkpoint again, from nothing but this folder.
 
-    python resources/demo/make_base.py --work DIR draw vae latents decoder text unet export
+    python resources/demo/make_base.py --work DIR draw vae latents decoder text unet export plot
 
 Stages leave their results in DIR, so that a later one can be repeated alone.
 """
@@ -15,7 +15,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent.parent)]
 
 import torch  # noqa: E402
-from basemodel import architecture, pictures, text, unet, vae  # noqa: E402
+from basemodel import architecture, pictures, plot, text, unet, vae  # noqa: E402
 
 from loramake.checkpoints import save_single_file  # noqa: E402
 from loramake.models import load_tokenizer  # noqa: E402
@@ -94,6 +94,11 @@ def export(work: Path, options: argparse.Namespace) -> None:
     print(f"{options.output}: {options.output.stat().st_size / 1e6:.1f} MB after {training.step} steps")
 
 
+def plot_losses(work: Path, options: argparse.Namespace) -> None:
+    """Draw the loss curves of all stages."""
+    plot.draw_curves(LOG, LOG.with_suffix(".png"))
+
+
 STAGES = {
     "draw": make_drawings,
     "vae": make_vae,
@@ -102,6 +107,7 @@ STAGES = {
     "text": make_text,
     "unet": make_unet,
     "export": export,
+    "plot": plot_losses,
 }
 
 
@@ -115,7 +121,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--text-steps", type=int, default=1200)
     parser.add_argument("--unet-steps", type=int, default=5000, help="of 16 pictures each")
-    parser.add_argument("--unet-rate", type=float, default=5e-4)
+    parser.add_argument("--unet-rate", type=float, default=7e-4)
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     for name in STAGES:

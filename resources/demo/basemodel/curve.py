@@ -16,14 +16,18 @@ def rate(step: int, steps: int, peak: float, warmup: int = 100, decay: float = 0
 
 
 class LossLog:
-    """Averages losses over `every` steps and appends them to a TSV file: stage, step, loss."""
+    """Averages losses over `every` steps and appends them to a TSV file: stage, step, loss.
 
-    def __init__(self, path: Path, stage: str, every: int = 50) -> None:
+    A run that goes on from step `start` keeps its earlier rows.
+    """
+
+    def __init__(self, path: Path, stage: str, start: int = 0, every: int = 50) -> None:
         self.path, self.stage, self.every = path, stage, every
         self.sum, self.count = 0.0, 0
         path.parent.mkdir(parents=True, exist_ok=True)
-        old = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        kept = [line for line in old if line.split("\t")[0] not in (stage, "stage")]
+        old = path.read_text(encoding="utf-8").splitlines()[1:] if path.exists() else []
+        rows = [row.split("\t") for row in old]
+        kept = ["\t".join(row) for row in rows if row[0] != stage or int(row[1]) <= start]
         path.write_text("\n".join(["stage\tstep\tloss", *kept]) + "\n", encoding="utf-8")
 
     def add(self, step: int, loss: float) -> None:

@@ -109,7 +109,7 @@ def train(
         peak: highest learning rate.
         state: file of the run's state.
     """
-    losses = curve.LossLog(log, "unet")
+    losses = curve.LossLog(log, "unet", training.step)
     weights = [len(latents) for latents, _ in sets]
     bar = tqdm(range(training.step, steps), initial=training.step, total=steps, desc="U-Net")
     for step in bar:

@@ -15,9 +15,7 @@ from tqdm import tqdm
 from . import architecture, colours, curve, pictures
 
 
-def _batch(
-    arrays: list[np.ndarray], rng: np.random.Generator, size: int, side: int, recolour: bool
-) -> torch.Tensor:
+def _batch(arrays: list[np.ndarray], rng: np.random.Generator, size: int, side: int, recolour: bool) -> torch.Tensor:
     """`size` random pictures of one shape, cropped to `side` where side > 0: (B, 3, h, w) in [-1, 1]."""
     array = arrays[rng.choice(len(arrays), p=[0.7, 0.2, 0.1])]
     chosen = []
@@ -65,7 +63,8 @@ class Phase:
 
 
 # Crops show many pictures a second; whole ones fit the group norms to what the model will see; other
-# colours and patterns than the drawings' make it a VAE for any flat picture. The last phase leaves the latents as they are, so that the U-Net can be trained at the same time.
+# colours and patterns than the drawings' make it a VAE for any flat picture. The last phase leaves the
+# latents as they are, so that the U-Net can be trained at the same time.
 PHASES = (
     Phase("vae crops", 4000, 8, 80, 2e-3, 0.0, 0.0),
     Phase("vae whole", 2600, 2, 0, 1.5e-3, 0.7, 3.0),
