@@ -83,10 +83,8 @@ def layout(attributes: Attributes, size: tuple[int, int], seed: int) -> Layout:
     free_x = width - scale * (x1 - x0)
     free_y = height - scale * (y1 - y0)
     left = free_x / 2 + rng.uniform(-1, 1) * min(free_x / 2, width * 0.06)
-    if attributes.framing == "full body":
-        top = free_y * rng.uniform(0.35, 0.9)
-    else:
-        top = free_y  # the cut goes along the lower edge
+    # a cut figure stands on the lower edge
+    top = free_y * rng.uniform(0.35, 0.9) if attributes.framing == "full body" else free_y
     place = (scale, 0.0, left - scale * x0, 0.0, scale, top - scale * y0)
     body = compose(place, turn(rng.uniform(-2.5, 2.5), (0.0, 100.0)))
     head = turn(rng.uniform(-4.5, 4.5), NECK)
