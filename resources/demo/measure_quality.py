@@ -89,10 +89,19 @@ def measure_lora(options: argparse.Namespace, manner: Manner) -> dict[str, objec
     fields = shares.by_field(wishes)
     for field, figures in fields.items():
         print(line(f"other {field}", figures))
-    return {"trigger": options.trigger, "choice": table, "epoch": best["epoch"], "weight": weight,
-            "trigger_alone": alone, "weight_0": nothing, "first_epoch": first,
-            "first_to_best": first["all"] / max(alone["all"], 1e-9),
-            "wish_seeds": [seeds[0], seeds[-1]], "wishes": wishes, "by_field": fields}
+    return {
+        "trigger": options.trigger,
+        "choice": table,
+        "epoch": best["epoch"],
+        "weight": weight,
+        "trigger_alone": alone,
+        "weight_0": nothing,
+        "first_epoch": first,
+        "first_to_best": first["all"] / max(alone["all"], 1e-9),
+        "wish_seeds": [seeds[0], seeds[-1]],
+        "wishes": wishes,
+        "by_field": fields,
+    }
 
 
 def write(path: Path, part: str, figures: dict[str, object]) -> None:

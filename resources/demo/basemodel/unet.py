@@ -15,6 +15,8 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from . import curve, text
 
 BATCH = 16
+TEXT_RATE = 0.3  # the text encoder's share of the learning rate: it has had its first lesson
+DECAY = 0.5  # share of the run over which the rate falls
 NOISE_OFFSET = 0.05  # so that plain backgrounds follow the prompt, not the mean of the first noise
 
 
@@ -37,10 +39,7 @@ class Training:
     def __init__(self, encoder: CLIPTextModel, unet: UNet2DConditionModel, seed: int) -> None:
         self.unet, self.encoder = unet, encoder.train()
         self.mean_unet, self.mean_encoder = copy.deepcopy(unet).eval(), copy.deepcopy(encoder).eval()
-        groups = [
-            {"params": list(unet.parameters()), "scale": 1.0},
-            {"params": list(encoder.parameters()), "scale": 0.1},
-        ]
+        groups = [{"params": list(unet.parameters())}, {"params": list(encoder.parameters())}]
         self.optimizer = torch.optim.AdamW(groups, lr=1.0, betas=(0.9, 0.98), weight_decay=0.0)
         self.rng = random.Random(seed)
         self.noise = torch.Generator().manual_seed(seed)
@@ -80,8 +79,8 @@ class Training:
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.unet.parameters(), 1.0)
         torch.nn.utils.clip_grad_norm_(self.encoder.parameters(), 1.0)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate * group["scale"]
+        for group, share in zip(self.optimizer.param_groups, (1.0, TEXT_RATE), strict=True):
+            group["lr"] = rate * share
         self.optimizer.step()
         _average(self.mean_unet, self.unet, self.step)
         _average(self.mean_encoder, self.encoder, self.step)
@@ -105,7 +104,7 @@ def train(
         tokenizer: CLIP's.
         sets: per shape the latents (n, 4, h, w), of unit variance, and the attributes of each.
         log: loss TSV.
-        steps: length of the whole run; the rate falls over its last third.
+        steps: length of the whole run; the rate falls over its second half.
         peak: highest learning rate.
         state: file of the run's state.
     """
@@ -117,7 +116,7 @@ def train(
         chosen = training.rng.choices(range(len(people)), k=BATCH)
         ids = text.tokenize(tokenizer, [text.caption(people[i], training.rng) for i in chosen])
         batch = latents[chosen]
-        loss = training.learn(batch, ids, curve.rate(step, steps, peak))
+        loss = training.learn(batch, ids, curve.rate(step, steps, peak, decay=DECAY))
         losses.add(step, loss)
         bar.set_postfix(loss=f"{loss:.4f}")
         if step % 250 == 249:

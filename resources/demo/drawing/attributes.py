@@ -11,23 +11,48 @@ VALUES: dict[str, tuple[str, ...]] = {
     "eye_color": ("blue", "green", "red", "purple", "yellow"),
     "ears": ("none", "cat ears", "fox ears", "rabbit ears", "two-tone rabbit ears"),
     "clothes": (
-        "red dress", "blue dress", "green dress", "white dress", "black dress",
-        "yellow hoodie", "pink hoodie", "blue kimono", "red kimono", "sailor uniform",
+        "red dress",
+        "blue dress",
+        "green dress",
+        "white dress",
+        "black dress",
+        "yellow hoodie",
+        "pink hoodie",
+        "blue kimono",
+        "red kimono",
+        "sailor uniform",
     ),
     "headwear": (
-        "none", "hairband", "hair bow", "hair flower",
-        "star hair ornament", "anchor hair ornament",
+        "none",
+        "hairband",
+        "hair bow",
+        "hair flower",
+        "star hair ornament",
+        "anchor hair ornament",
     ),
     "legwear": (
-        "bare legs", "white thighhighs", "black thighhighs", "socks", "striped legwear",
+        "bare legs",
+        "white thighhighs",
+        "black thighhighs",
+        "socks",
+        "striped legwear",
     ),
     "expression": ("smile", "open mouth", "frown", "closed eyes", "blush"),
     "pose": ("standing", "arms up", "waving", "hands on hips", "sitting"),
     "prop": ("none", "holding umbrella", "holding book", "balloon", "holding flower"),
     "background": (
-        "white background", "grey background", "blue background", "pink background",
-        "green background", "yellow background",
-        "beach", "night sky", "forest", "city", "classroom", "snow",
+        "white background",
+        "grey background",
+        "blue background",
+        "pink background",
+        "green background",
+        "yellow background",
+        "beach",
+        "night sky",
+        "forest",
+        "city",
+        "classroom",
+        "snow",
     ),
     "framing": ("full body", "cowboy shot", "upper body"),
 }
@@ -92,9 +117,7 @@ def framing(rng: random.Random, full: float, cowboy: float) -> str:
 
 def random_attributes(rng: random.Random) -> Attributes:
     """Anyone but Shimakaze: each field uniform over its ordinary values."""
-    chosen = {
-        field: rng.choice(ordinary(field)) for field in VALUES if field != "framing"
-    }
+    chosen = {field: rng.choice(ordinary(field)) for field in VALUES if field != "framing"}
     base = ("hair_color", "hair_style", "eye_color")
     # Her plain looks are kept apart too, or her name would share its meaning
     # with characters who merely resemble her.
@@ -105,9 +128,7 @@ def random_attributes(rng: random.Random) -> Attributes:
 
 def shimakaze_attributes(rng: random.Random) -> Attributes:
     """Shimakaze: her own looks, the rest by chance."""
-    chosen = {
-        field: rng.choice(ordinary(field)) for field in VALUES if field != "framing"
-    }
+    chosen = {field: rng.choice(ordinary(field)) for field in VALUES if field != "framing"}
     other_clothes = chosen["clothes"]
     chosen.update(SHIMAKAZE)
     if rng.random() >= OWN_CLOTHES_SHARE:

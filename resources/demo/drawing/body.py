@@ -21,12 +21,9 @@ def leg_ends(pose: str, side: int) -> tuple[Point, Point]:
     return (side * 7.2, 66.0), (side * 7.6, 95.5)
 
 
-def band(
-    canvas: Canvas, hip: Point, ankle: Point, start: float, end: float, fill: RGB
-) -> None:
+def band(canvas: Canvas, hip: Point, ankle: Point, start: float, end: float, fill: RGB) -> None:
     """Cloth around a leg between two shares (0..1) of its length."""
-    at = [(hip[0] + (ankle[0] - hip[0]) * t, hip[1] + (ankle[1] - hip[1]) * t)
-          for t in (start, end)]
+    at = [(hip[0] + (ankle[0] - hip[0]) * t, hip[1] + (ankle[1] - hip[1]) * t) for t in (start, end)]
     canvas.pen.line(canvas.map(at), fill=fill, width=canvas.width(LEG_WIDTH))
 
 
@@ -43,8 +40,7 @@ def paint_legs(canvas: Canvas, attributes: Attributes, look: Look) -> None:
             start, fills = 0.66, [colours["socks"]]
         elif kind == "striped legwear":
             dark, light = (colours[f"striped legwear {k}"] for k in ("dark", "light"))
-            start, fills = first - 0.08, [dark if i % 2 == 0 else light
-                                          for i in range(STRIPES)]
+            start, fills = first - 0.08, [dark if i % 2 == 0 else light for i in range(STRIPES)]
         else:
             start, fills = first + 0.06, [colours.get(kind, look.skin)]
         if kind != "bare legs":
@@ -66,8 +62,17 @@ def shoe(canvas: Canvas, ankle: Point, side: int, sitting: bool, look: Look) -> 
         canvas.ellipse(x + side * 2.4, y + 2.4, 7.4, 7.8, look.shoe)
         canvas.ellipse(x + side * 2.8, y + 3.2, 4.4, 4.8, darker(look.shoe, 0.3), 0.0)
     else:
-        canvas.blob([(x - 6.6, y + 5.2), (x - 6.2, y - 0.4), (x, y - 1.6), (x + 6.2, y - 0.4),
-                     (x + 6.6 + (side > 0), y + 5.2), (x, y + 5.8)], look.shoe)
+        canvas.blob(
+            [
+                (x - 6.6, y + 5.2),
+                (x - 6.2, y - 0.4),
+                (x, y - 1.6),
+                (x + 6.2, y - 0.4),
+                (x + 6.6 + (side > 0), y + 5.2),
+                (x, y + 5.8),
+            ],
+            look.shoe,
+        )
 
 
 def arm_path(pose: str, side: int, holding: bool) -> list[Point]:

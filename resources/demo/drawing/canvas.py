@@ -13,9 +13,7 @@ Point = tuple[float, float]
 Affine = tuple[float, float, float, float, float, float]
 Box = tuple[float, float, float, float]
 
-CIRCLE = tuple(
-    (math.cos(2 * math.pi * i / 30), math.sin(2 * math.pi * i / 30)) for i in range(30)
-)
+CIRCLE = tuple((math.cos(2 * math.pi * i / 30), math.sin(2 * math.pi * i / 30)) for i in range(30))
 SHARP = 16  # polygons with at most this many corners get rounded joints
 THIN = 5  # pixels up to which a line's bends need no care
 
@@ -25,8 +23,12 @@ def compose(outer: Affine, inner: Affine) -> Affine:
     a, b, c, d, e, f = outer
     p, q, r, s, t, u = inner
     return (
-        a * p + b * s, a * q + b * t, a * r + b * u + c,
-        d * p + e * s, d * q + e * t, d * r + e * u + f,
+        a * p + b * s,
+        a * q + b * t,
+        a * r + b * u + c,
+        d * p + e * s,
+        d * q + e * t,
+        d * r + e * u + f,
     )
 
 
@@ -58,10 +60,12 @@ def smooth(points: Sequence[Point], closed: bool, steps: int = 5) -> list[Point]
             t2, t3 = t * t, t * t * t
             w0, w1 = -t3 + 2 * t2 - t, 3 * t3 - 5 * t2 + 2
             w2, w3 = -3 * t3 + 4 * t2 + t, t3 - t2
-            out.append((
-                (w0 * p0[0] + w1 * p1[0] + w2 * p2[0] + w3 * p3[0]) / 2,
-                (w0 * p0[1] + w1 * p1[1] + w2 * p2[1] + w3 * p3[1]) / 2,
-            ))
+            out.append(
+                (
+                    (w0 * p0[0] + w1 * p1[0] + w2 * p2[0] + w3 * p3[0]) / 2,
+                    (w0 * p0[1] + w1 * p1[1] + w2 * p2[1] + w3 * p3[1]) / 2,
+                )
+            )
     if not closed:
         out.append(points[-1])
     return out
@@ -85,9 +89,7 @@ def ribbon(spine: Sequence[Point], widths: Sequence[float]) -> list[Point]:
 class Canvas:
     """Draws shapes given in figure units; ``line`` is the outline width in units."""
 
-    def __init__(
-        self, pen: ImageDraw.ImageDraw, affine: Affine, line: float, ink: RGB
-    ) -> None:
+    def __init__(self, pen: ImageDraw.ImageDraw, affine: Affine, line: float, ink: RGB) -> None:
         self.pen = pen
         self.affine = affine
         self.line = line
@@ -109,7 +111,10 @@ class Canvas:
         return [(a * x + b * y + c, d * x + e * y + f) for x, y in points]
 
     def polygon(
-        self, points: Sequence[Point], fill: RGB, line: float | None = None,
+        self,
+        points: Sequence[Point],
+        fill: RGB,
+        line: float | None = None,
         ink: RGB | None = None,
     ) -> None:
         """A filled shape with an outline of ``line`` units (0 for none)."""
@@ -120,19 +125,29 @@ class Canvas:
             pixels = self.width(line)
             # Rounded joints are slow; gentle bends of thin lines do without.
             rounded = len(mapped) <= SHARP or pixels > THIN
-            self.pen.line([*mapped, mapped[0], mapped[1]], fill=ink or self.ink,
-                          width=pixels, joint="curve" if rounded else None)
+            self.pen.line(
+                [*mapped, mapped[0], mapped[1]], fill=ink or self.ink, width=pixels, joint="curve" if rounded else None
+            )
 
     def blob(
-        self, points: Sequence[Point], fill: RGB, line: float | None = None,
+        self,
+        points: Sequence[Point],
+        fill: RGB,
+        line: float | None = None,
         ink: RGB | None = None,
     ) -> None:
         """A filled smooth shape through ``points``."""
         self.polygon(smooth(points, True), fill, line, ink)
 
     def ellipse(
-        self, x: float, y: float, rx: float, ry: float, fill: RGB,
-        line: float | None = None, ink: RGB | None = None,
+        self,
+        x: float,
+        y: float,
+        rx: float,
+        ry: float,
+        fill: RGB,
+        line: float | None = None,
+        ink: RGB | None = None,
     ) -> None:
         """An ellipse about (x, y)."""
         self.polygon([(x + rx * c, y + ry * s) for c, s in CIRCLE], fill, line, ink)

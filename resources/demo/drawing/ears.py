@@ -10,8 +10,16 @@ from .palette import PALETTE, Look, lighter
 # The hair hides the root, so an even split would leave too little black in sight.
 TWO_TONE_SPLIT = 0.58
 # Share of the full width at each share of the length.
-LEAF = ((0.0, 0.62), (0.15, 0.78), (0.35, 0.96), (TWO_TONE_SPLIT, 1.0),
-        (0.72, 0.92), (0.84, 0.72), (0.94, 0.42), (1.0, 0.08))
+LEAF = (
+    (0.0, 0.62),
+    (0.15, 0.78),
+    (0.35, 0.96),
+    (TWO_TONE_SPLIT, 1.0),
+    (0.72, 0.92),
+    (0.84, 0.72),
+    (0.94, 0.42),
+    (1.0, 0.08),
+)
 
 
 def placed(points: list[Point], base: Point, tilt: float, side: int) -> list[Point]:
@@ -42,6 +50,7 @@ def paint(canvas: Canvas, attributes: Attributes, look: Look) -> None:
     base, tilt, length, width = EARS[ears]
     colours = PALETTE["ears"]
     for side in (-1, 1):
+
         def put(points: list[Point], fill, line=None, side=side) -> None:
             canvas.polygon(placed(points, base, tilt, side), fill, line)
 
@@ -53,8 +62,11 @@ def paint(canvas: Canvas, attributes: Attributes, look: Look) -> None:
         else:
             inner = colours["inner cat" if ears == "cat ears" else "inner fox"]
             put(triangle(length, width), look.hair)
-            put([(x * 0.58, y * 0.74) for x, y in triangle(length, width)], inner,
-                0.0 if ears == "cat ears" else canvas.line * 0.5)
+            put(
+                [(x * 0.58, y * 0.74) for x, y in triangle(length, width)],
+                inner,
+                0.0 if ears == "cat ears" else canvas.line * 0.5,
+            )
             if ears == "fox ears":
                 tuft = [(-4.5, -5.0), (-2.0, -12.5), (0.0, -8.0), (2.0, -12.5), (4.5, -5.0)]
                 put(tuft, lighter(inner, 1.0), 0.0)

@@ -20,7 +20,9 @@ def fineness(size: tuple[int, int]) -> int:
 
 
 def draw(
-    attributes: Attributes, size: tuple[int, int] = (128, 128), seed: int = 0,
+    attributes: Attributes,
+    size: tuple[int, int] = (128, 128),
+    seed: int = 0,
     transparent: bool = False,
 ) -> Image.Image:
     """The drawing of ``attributes`` in ``size`` pixels (64..1536 a side).
@@ -34,15 +36,19 @@ def draw(
     pen = ImageDraw.Draw(image)
     ground = None
     if not transparent:
-        ground = scenes.paint(pen, big, attributes.background,
-                              random.Random(f"{seed} scene"))
+        ground = scenes.paint(pen, big, attributes.background, random.Random(f"{seed} scene"))
     paint_figure(pen, attributes, layout(attributes, size, seed), fine, seed, ground)
     return image.resize(size, Image.Resampling.LANCZOS)
 
 
 def paint_figure(
-    pen: ImageDraw.ImageDraw, attributes: Attributes, plan: Layout, fine: int,
-    seed: int, ground: RGB | None, offset: float = 0.0,
+    pen: ImageDraw.ImageDraw,
+    attributes: Attributes,
+    plan: Layout,
+    fine: int,
+    seed: int,
+    ground: RGB | None,
+    offset: float = 0.0,
 ) -> None:
     """The figure alone; ``offset`` moves it right by final pixels.
 

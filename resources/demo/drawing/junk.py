@@ -17,8 +17,12 @@ INK = (24, 22, 28)
 
 
 def scribble(
-    pen: ImageDraw.ImageDraw, box: tuple[float, float, float, float], lines: int,
-    rng: random.Random, ink: tuple[int, int, int], width: int,
+    pen: ImageDraw.ImageDraw,
+    box: tuple[float, float, float, float],
+    lines: int,
+    rng: random.Random,
+    ink: tuple[int, int, int],
+    width: int,
 ) -> None:
     """``lines`` rows of wavy handwriting inside ``box``."""
     x0, y0, x1, y1 = box
@@ -29,9 +33,15 @@ def scribble(
         while x < end:
             word = min(end, x + rng.uniform(0.2, 0.45) * (x1 - x0))
             count = max(3, round((word - x) / (step * 0.3)))
-            pen.line([(x + (word - x) * k / count,
-                       middle + step * 0.3 * (1 if k % 2 else -1) * rng.uniform(0.4, 1.0))
-                      for k in range(count + 1)], fill=ink, width=width, joint="curve")
+            pen.line(
+                [
+                    (x + (word - x) * k / count, middle + step * 0.3 * (1 if k % 2 else -1) * rng.uniform(0.4, 1.0))
+                    for k in range(count + 1)
+                ],
+                fill=ink,
+                width=width,
+                joint="curve",
+            )
             x = word + step * 0.45
 
 
@@ -63,8 +73,7 @@ def paint_speech_bubble(image: Image.Image, seed: int) -> tuple[Image.Image, Pix
     pen.ellipse(oval, fill=(255, 255, 255), outline=INK, width=line)
     pen.polygon(tail, fill=(255, 255, 255))
     pen.line([tail[0], tail[2], tail[1]], fill=INK, width=line, joint="curve")
-    inner = (oval[0] + fine * w * 0.18, oval[1] + fine * h * 0.22,
-             oval[2] - fine * w * 0.16, oval[3] - fine * h * 0.22)
+    inner = (oval[0] + fine * w * 0.18, oval[1] + fine * h * 0.22, oval[2] - fine * w * 0.16, oval[3] - fine * h * 0.22)
     scribble(pen, inner, 3, rng, INK, max(1, line // 2 + 1))
     box = (math.floor(x0), math.floor(y0), math.ceil(x0 + w), math.ceil(tip_y + 1))
     return big.resize(image.size, Image.Resampling.BOX), box
@@ -84,10 +93,8 @@ def paint_signature(image: Image.Image, seed: int) -> tuple[Image.Image, PixelBo
     under = image.convert("RGB").crop((round(x0), round(y0), round(x0 + w), round(y0 + h)))
     bright = sum(under.resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))) > 330
     ink = (40, 36, 60) if bright else (244, 244, 250)
-    scribble(pen, (fine * x0, fine * y0, fine * (x0 + w), fine * (y0 + h * 0.8)), 1, rng, ink,
-             line)
-    pen.line((fine * x0, fine * (y0 + h * 0.92), fine * (x0 + w), fine * (y0 + h * 0.85)),
-             fill=ink, width=line)
+    scribble(pen, (fine * x0, fine * y0, fine * (x0 + w), fine * (y0 + h * 0.8)), 1, rng, ink, line)
+    pen.line((fine * x0, fine * (y0 + h * 0.92), fine * (x0 + w), fine * (y0 + h * 0.85)), fill=ink, width=line)
     box = (math.floor(x0), math.floor(y0), math.ceil(x0 + w), math.ceil(y0 + h))
     return big.resize(image.size, Image.Resampling.BOX), box
 
@@ -100,20 +107,16 @@ def comic_page(images: list[Image.Image]) -> Image.Image:
     gap = max(4, min(width, height) // 16)
     columns = min(2, len(images))
     rows = -(-len(images) // columns)
-    page = Image.new("RGB", (columns * (width + gap) + gap, rows * (height + gap) + gap),
-                     (255, 255, 255))
+    page = Image.new("RGB", (columns * (width + gap) + gap, rows * (height + gap) + gap), (255, 255, 255))
     pen = ImageDraw.Draw(page)
     for i, image in enumerate(images):
         x, y = gap + (i % columns) * (width + gap), gap + (i // columns) * (height + gap)
         page.paste(image.convert("RGB").resize((width, height)), (x, y))
-        pen.rectangle((x - 1, y - 1, x + width, y + height), outline=INK,
-                      width=max(2, gap // 4))
+        pen.rectangle((x - 1, y - 1, x + width, y + height), outline=INK, width=max(2, gap // 4))
     return page
 
 
-def two_girls(
-    a: Attributes, b: Attributes, size: tuple[int, int] = (128, 128), seed: int = 0
-) -> Image.Image:
+def two_girls(a: Attributes, b: Attributes, size: tuple[int, int] = (128, 128), seed: int = 0) -> Image.Image:
     """``a`` on the left and ``b`` on the right, before the background of ``a``."""
     fine = fineness(size)
     big = (size[0] * fine, size[1] * fine)

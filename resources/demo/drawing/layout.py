@@ -30,8 +30,7 @@ EARS: dict[str, tuple[Point, float, float, float]] = {
     "rabbit ears": ((10.0, 4.0), 7.0, 28.0, 11.5),
     "two-tone rabbit ears": ((12.0, 6.0), 24.0, 39.0, 15.0),
 }
-TOP = {"none": -4.0, "cat ears": -10.0, "fox ears": -17.0, "rabbit ears": -25.0,
-       "two-tone rabbit ears": -32.0}
+TOP = {"none": -4.0, "cat ears": -10.0, "fox ears": -17.0, "rabbit ears": -25.0, "two-tone rabbit ears": -32.0}
 
 
 @dataclass(frozen=True)
@@ -47,8 +46,7 @@ class Layout:
 def extent(attributes: Attributes) -> Box:
     """What the figure fills, in units."""
     a = attributes
-    left = right = {"long hair": 32.0, "twintails": 41.0, "ponytail": 31.0,
-                    "bob cut": 30.0}.get(a.hair_style, 28.0)
+    left = right = {"long hair": 32.0, "twintails": 41.0, "ponytail": 31.0, "bob cut": 30.0}.get(a.hair_style, 28.0)
     if a.hair_style == "ponytail":
         left = 42.0
     top = TOP[a.ears]
@@ -110,10 +108,18 @@ def ear_box(ears: str, side: int) -> Box:
     """The box of one ear in units before the head's tilt; ``side`` is -1 or 1."""
     base, tilt, length, width = EARS[ears]
     spin = turn(tilt, (0.0, 0.0))
-    points = [apply(spin, (dx, dy)) for dx, dy in (
-        (-width / 2, -length * 0.3), (width / 2, -length * 0.3),
-        (-width * 0.25, -length * 0.9), (width * 0.25, -length * 0.9),
-        (0.0, -length), (-width * 0.3, 0.0), (width * 0.3, 0.0))]
+    points = [
+        apply(spin, (dx, dy))
+        for dx, dy in (
+            (-width / 2, -length * 0.3),
+            (width / 2, -length * 0.3),
+            (-width * 0.25, -length * 0.9),
+            (width * 0.25, -length * 0.9),
+            (0.0, -length),
+            (-width * 0.3, 0.0),
+            (width * 0.3, 0.0),
+        )
+    ]
     xs = [side * (base[0] + x) for x, _ in points]
     ys = [base[1] + y for _, y in points]
     return (min(xs), min(ys), max(xs), max(ys))
@@ -134,9 +140,7 @@ def clip(box: Box, size: tuple[int, int]) -> Box | None:
     return (x0, y0, x1, y1) if x1 - x0 >= 1 and y1 - y0 >= 1 else None
 
 
-def geometry(
-    attributes: Attributes, size: tuple[int, int] = (128, 128), seed: int = 0
-) -> dict[str, Box | None]:
+def geometry(attributes: Attributes, size: tuple[int, int] = (128, 128), seed: int = 0) -> dict[str, Box | None]:
     """Boxes (x0, y0, x1, y1) in pixels of the parts; None where absent or cut off."""
     plan = layout(attributes, size, seed)
     whole = compose(plan.body, plan.head)
@@ -146,10 +150,11 @@ def geometry(
         "head": around(whole, (-25.0, -3.0, 25.0, 45.0)),
         "left_eye": around(whole, (-ex - rx, ey - ry, -ex + rx, ey + ry)),
         "right_eye": around(whole, (ex - rx, ey - ry, ex + rx, ey + ry)),
-        "left_ear": None, "right_ear": None, "headwear": None,
+        "left_ear": None,
+        "right_ear": None,
+        "headwear": None,
         "torso": around(plan.body, (-14.0, 45.0, 14.0, 70.0)),
-        "legs": around(plan.body, (-27.0, 71.0, 27.0, 98.0) if sitting
-                       else (-14.0, 70.0, 14.0, 101.0)),
+        "legs": around(plan.body, (-27.0, 71.0, 27.0, 98.0) if sitting else (-14.0, 70.0, 14.0, 101.0)),
     }
     if attributes.ears != "none":
         boxes["left_ear"] = around(whole, ear_box(attributes.ears, -1))

@@ -11,49 +11,77 @@ RGB = tuple[int, int, int]
 
 PALETTE: dict[str, dict[str, RGB]] = {
     "hair_color": {
-        "blonde": (255, 219, 105), "brown": (142, 88, 54), "black": (58, 54, 68),
-        "white": (232, 234, 242), "pink": (255, 150, 190), "blue": (72, 118, 222),
-        "green": (84, 176, 84), "red": (206, 46, 48),
+        "blonde": (255, 219, 105),
+        "brown": (142, 88, 54),
+        "black": (58, 54, 68),
+        "white": (232, 234, 242),
+        "pink": (255, 150, 190),
+        "blue": (72, 118, 222),
+        "green": (84, 176, 84),
+        "red": (206, 46, 48),
     },
     "eye_color": {
-        "blue": (40, 120, 245), "green": (30, 170, 70), "red": (225, 35, 45),
-        "purple": (160, 70, 215), "yellow": (245, 195, 20),
+        "blue": (40, 120, 245),
+        "green": (30, 170, 70),
+        "red": (225, 35, 45),
+        "purple": (160, 70, 215),
+        "yellow": (245, 195, 20),
     },
     "clothes": {
-        "red dress": (222, 44, 50), "blue dress": (50, 96, 214),
-        "green dress": (56, 158, 80), "white dress": (248, 248, 250),
-        "black dress": (56, 54, 64), "yellow hoodie": (252, 208, 52),
-        "pink hoodie": (255, 142, 184), "blue kimono": (62, 108, 210),
-        "red kimono": (212, 50, 56), "sailor uniform": (248, 248, 252),
+        "red dress": (222, 44, 50),
+        "blue dress": (50, 96, 214),
+        "green dress": (56, 158, 80),
+        "white dress": (248, 248, 250),
+        "black dress": (56, 54, 64),
+        "yellow hoodie": (252, 208, 52),
+        "pink hoodie": (255, 142, 184),
+        "blue kimono": (62, 108, 210),
+        "red kimono": (212, 50, 56),
+        "sailor uniform": (248, 248, 252),
     },
     "trim": {
-        "sailor blue": (38, 66, 158), "neckerchief": (226, 40, 48),
-        "obi": (250, 226, 130), "obi cord": (222, 96, 120), "shorts": (92, 98, 116),
+        "sailor blue": (38, 66, 158),
+        "neckerchief": (226, 40, 48),
+        "obi": (250, 226, 130),
+        "obi cord": (222, 96, 120),
+        "shorts": (92, 98, 116),
     },
     # Orange, cyan and teal are hers alone: no other drawing uses them.
     "ears": {
-        "rabbit ears": (246, 240, 236), "inner cat": (255, 170, 180),
+        "rabbit ears": (246, 240, 236),
+        "inner cat": (255, 170, 180),
         "inner fox": (255, 248, 236),
-        "two-tone lower": (34, 32, 40), "two-tone upper": (255, 122, 0),
+        "two-tone lower": (34, 32, 40),
+        "two-tone upper": (255, 122, 0),
     },
     "headwear": {
-        "hairband": (226, 44, 60), "hair bow": (232, 48, 72),
-        "hairband on red hair": (250, 250, 252), "hair bow on red hair": (250, 250, 252),
-        "hair flower": (255, 122, 170), "star hair ornament": (255, 222, 40),
+        "hairband": (226, 44, 60),
+        "hair bow": (232, 48, 72),
+        "hairband on red hair": (250, 250, 252),
+        "hair bow on red hair": (250, 250, 252),
+        "hair flower": (255, 122, 170),
+        "star hair ornament": (255, 222, 40),
         "anchor hair ornament": (0, 218, 212),
     },
     "legwear": {
-        "white thighhighs": (248, 248, 252), "black thighhighs": (48, 46, 56),
+        "white thighhighs": (248, 248, 252),
+        "black thighhighs": (48, 46, 56),
         "socks": (244, 246, 250),
-        "striped legwear dark": (8, 158, 164), "striped legwear light": (252, 252, 255),
+        "striped legwear dark": (8, 158, 164),
+        "striped legwear light": (252, 252, 255),
     },
     "background": {
-        "white background": (255, 255, 255), "grey background": (184, 186, 192),
-        "blue background": (150, 196, 250), "pink background": (255, 196, 214),
-        "green background": (168, 222, 160), "yellow background": (255, 238, 150),
+        "white background": (255, 255, 255),
+        "grey background": (184, 186, 192),
+        "blue background": (150, 196, 250),
+        "pink background": (255, 196, 214),
+        "green background": (168, 222, 160),
+        "yellow background": (255, 238, 150),
     },
     "body": {
-        "skin": (255, 228, 208), "blush": (255, 138, 146), "mouth": (196, 52, 70),
+        "skin": (255, 228, 208),
+        "blush": (255, 138, 146),
+        "mouth": (196, 52, 70),
         "line": (58, 38, 50),
     },
 }
@@ -80,8 +108,7 @@ def jitter(colour: RGB, rng: random.Random, reach: int = 7) -> RGB:
     """Up to ``reach`` levels (of 255) per channel and as much in brightness."""
     level = rng.uniform(-reach, reach)
     return tuple(  # type: ignore[return-value]
-        min(255, max(0, round(c + level + rng.uniform(-reach, reach) * 0.6)))
-        for c in colour
+        min(255, max(0, round(c + level + rng.uniform(-reach, reach) * 0.6))) for c in colour
     )
 
 

@@ -24,8 +24,7 @@ def hand_of(attributes: Attributes) -> Point:
 
 def colour(prop: str, rng: random.Random) -> RGB:
     """A jittered colour for the prop."""
-    choices = {"holding umbrella": UMBRELLA, "holding book": BOOK,
-               "balloon": BALLOON}.get(prop, FLOWER)
+    choices = {"holding umbrella": UMBRELLA, "holding book": BOOK, "balloon": BALLOON}.get(prop, FLOWER)
     return jitter(rng.choice(choices), rng, 5)
 
 
@@ -34,23 +33,18 @@ def paint_back(canvas: Canvas, attributes: Attributes, fill: RGB) -> None:
     if attributes.prop != "holding umbrella":
         return
     x, top, low, half = 8.0, -17.0, 9.0, 40.0
-    dome = [(x + half * math.cos(math.pi * t / 14), low - (low - top) * math.sin(math.pi * t / 14))
-            for t in range(15)]
+    dome = [(x + half * math.cos(math.pi * t / 14), low - (low - top) * math.sin(math.pi * t / 14)) for t in range(15)]
     scallops: list[Point] = []
     for i in range(4):
         left = x - half + i * half / 2
-        scallops += [(left + half / 2 * k / 4, low - 4.0 * math.sin(math.pi * k / 4))
-                     for k in range(1, 5)]
+        scallops += [(left + half / 2 * k / 4, low - 4.0 * math.sin(math.pi * k / 4)) for k in range(1, 5)]
     canvas.polygon([*dome, *scallops[:-1]], fill)
     for reach in (-0.5, 0.0, 0.5):
-        canvas.curve([(x, top), (x + half * reach * 0.75, top + 9.0), (x + half * reach, low)],
-                     1.4, darker(fill, 0.35))
+        canvas.curve([(x, top), (x + half * reach * 0.75, top + 9.0), (x + half * reach, low)], 1.4, darker(fill, 0.35))
     canvas.limb([(x, top - 2.4), (x, top)], 1.6, (250, 240, 220))
 
 
-def paint_front(
-    canvas: Canvas, attributes: Attributes, look: Look, fill: RGB
-) -> None:
+def paint_front(canvas: Canvas, attributes: Attributes, look: Look, fill: RGB) -> None:
     """The part in front of the figure, and the hand around it."""
     if attributes.prop == "none":
         return
@@ -58,8 +52,7 @@ def paint_front(
     raised = attributes.pose == "arms up"
     if attributes.prop == "holding umbrella":
         canvas.limb([(x, y + 7.0), (x, 7.0)], 2.0, (150, 108, 74))
-        canvas.curve([(x, y + 7.0), (x - 1.6, y + 10.0), (x - 4.4, y + 8.4)], 2.0,
-                     (110, 74, 50))
+        canvas.curve([(x, y + 7.0), (x - 1.6, y + 10.0), (x - 4.4, y + 8.4)], 2.0, (110, 74, 50))
     elif attributes.prop == "balloon":
         bx, by = (x + 4.6, y - 21.0) if raised else (x + 9.5, y - 39.0)
         canvas.curve([(x, y), (x + 1.0, (y + by) / 2 + 8.0), (bx, by + 12.0)], 1.3)
@@ -78,11 +71,22 @@ def paint_front(
 
 def book(canvas: Canvas, x: float, y: float, fill: RGB) -> None:
     """An open book 24 units wide about (x, y)."""
-    canvas.polygon([(x - 12.4, y - 6.6), (x, y - 4.4), (x + 12.4, y - 6.6),
-                    (x + 12.4, y + 8.0), (x, y + 10.0), (x - 12.4, y + 8.0)], fill)
+    canvas.polygon(
+        [
+            (x - 12.4, y - 6.6),
+            (x, y - 4.4),
+            (x + 12.4, y - 6.6),
+            (x + 12.4, y + 8.0),
+            (x, y + 10.0),
+            (x - 12.4, y + 8.0),
+        ],
+        fill,
+    )
     for side in (-1, 1):
-        canvas.polygon([(x, y - 5.2), (x + side * 10.2, y - 8.0), (x + side * 10.2, y + 5.0),
-                        (x, y + 7.6)], (255, 252, 240), canvas.line * 0.8)
+        canvas.polygon(
+            [(x, y - 5.2), (x + side * 10.2, y - 8.0), (x + side * 10.2, y + 5.0), (x, y + 7.6)],
+            (255, 252, 240),
+            canvas.line * 0.8,
+        )
         for row in (-2.6, 1.2):
-            canvas.curve([(x + side * 3.0, y + row), (x + side * 8.0, y + row - 1.2)], 1.2,
-                         (176, 170, 176))
+            canvas.curve([(x + side * 3.0, y + row), (x + side * 8.0, y + row - 1.2)], 1.2, (176, 170, 176))

@@ -20,8 +20,14 @@ def paint(pen: Pen, size: tuple[int, int], background: str, rng: random.Random) 
         fill = plain if background == "white background" else jitter(plain, rng, 5)
         pen.rectangle((0, 0, width, height), fill=fill)
         return fill
-    scene = {"beach": beach, "night sky": night_sky, "forest": forest, "city": city,
-             "classroom": classroom, "snow": snow}[background]
+    scene = {
+        "beach": beach,
+        "night sky": night_sky,
+        "forest": forest,
+        "city": city,
+        "classroom": classroom,
+        "snow": snow,
+    }[background]
     return scene(pen, float(width), float(height), rng)
 
 
@@ -55,8 +61,9 @@ def beach(pen: Pen, width: float, height: float, rng: random.Random) -> RGB:
     unit = min(width, height)
     disc(pen, side * width, 0.14 * height, unit * 0.09, (255, 244, 176))
     for x in (0.3, 0.75):
-        cloud(pen, (x + rng.uniform(-0.15, 0.15)) * width, rng.uniform(0.2, 0.32) * height,
-              unit * 0.055, (255, 255, 255))
+        cloud(
+            pen, (x + rng.uniform(-0.15, 0.15)) * width, rng.uniform(0.2, 0.32) * height, unit * 0.055, (255, 255, 255)
+        )
     foam = [(width * k / 12, height * (sand + 0.012 * math.sin(k * 1.7))) for k in range(13)]
     pen.line(foam, fill=(250, 252, 255), width=round(unit * 0.03))
     return ground
@@ -71,15 +78,19 @@ def night_sky(pen: Pen, width: float, height: float, rng: random.Random) -> RGB:
     for i in range(16):
         x, y = (i % 4 + rng.random()) / 4 * width, (i // 4 + rng.random()) / 4 * low * height
         r = unit * rng.uniform(0.011, 0.018)
-        pen.polygon([(x, y - 2 * r), (x + r * 0.7, y), (x, y + 2 * r), (x - r * 0.7, y)],
-                    fill=(255, 246, 190))
-        pen.polygon([(x - 2 * r, y), (x, y + r * 0.7), (x + 2 * r, y), (x, y - r * 0.7)],
-                    fill=(255, 246, 190))
+        pen.polygon([(x, y - 2 * r), (x + r * 0.7, y), (x, y + 2 * r), (x - r * 0.7, y)], fill=(255, 246, 190))
+        pen.polygon([(x - 2 * r, y), (x, y + r * 0.7), (x + 2 * r, y), (x, y - r * 0.7)], fill=(255, 246, 190))
     x, y, r = rng.choice((0.14, 0.86)) * width, 0.16 * height, unit * 0.1
     disc(pen, x, y, r, (255, 242, 178))
     disc(pen, x + r * 0.5, y - r * 0.25, r * 0.82, (24, 28, 74))
-    disc(pen, width / 2, height * (low + 1.2), max(width * 0.9, height * 1.2), ground,
-         height * 1.2 / max(width * 0.9, height * 1.2))
+    disc(
+        pen,
+        width / 2,
+        height * (low + 1.2),
+        max(width * 0.9, height * 1.2),
+        ground,
+        height * 1.2 / max(width * 0.9, height * 1.2),
+    )
     return ground
 
 
@@ -93,12 +104,16 @@ def forest(pen: Pen, width: float, height: float, rng: random.Random) -> RGB:
     for i in range(count):
         x = (i + 0.5 + rng.uniform(-0.25, 0.25)) / count * width
         trunk = unit * rng.uniform(0.03, 0.045)
-        pen.rectangle((x - trunk, 0.3 * height, x + trunk, (low + 0.02) * height),
-                      fill=(126, 88, 60))
+        pen.rectangle((x - trunk, 0.3 * height, x + trunk, (low + 0.02) * height), fill=(126, 88, 60))
     for i in range(count + 1):
         x = i / count * width + rng.uniform(-0.05, 0.05) * unit
-        disc(pen, x, rng.uniform(0.06, 0.2) * height, unit * rng.uniform(0.2, 0.27),
-             jitter((62, 132, 70) if i % 2 else (84, 156, 80), rng))
+        disc(
+            pen,
+            x,
+            rng.uniform(0.06, 0.2) * height,
+            unit * rng.uniform(0.2, 0.27),
+            jitter((62, 132, 70) if i % 2 else (84, 156, 80), rng),
+        )
     return ground
 
 
@@ -118,8 +133,10 @@ def city(pen: Pen, width: float, height: float, rng: random.Random) -> RGB:
         pane, y = wide * 0.22, top + unit * 0.06
         while y < low * height - unit * 0.08:
             for k in (0.18, 0.6):
-                pen.rectangle((x + wide * k, y, x + wide * k + pane, y + unit * 0.055),
-                              fill=(255, 240, 176) if rng.random() < 0.6 else darker(wall, 0.3))
+                pen.rectangle(
+                    (x + wide * k, y, x + wide * k + pane, y + unit * 0.055),
+                    fill=(255, 240, 176) if rng.random() < 0.6 else darker(wall, 0.3),
+                )
             y += unit * 0.12
         x, i = x + wide, i + 1
     pen.rectangle((0, low * height, width, (low + 0.025) * height), fill=lighter(ground, 0.5))
@@ -132,8 +149,11 @@ def classroom(pen: Pen, width: float, height: float, rng: random.Random) -> RGB:
     ground = jitter((204, 156, 106), rng)
     rows(pen, width, height, (low - 0.04, (250, 240, 218)), (low, (150, 108, 74)), (1.0, ground))
     for k in range(1, 4):
-        pen.line((0, (low + (1 - low) * k / 4) * height, width, (low + (1 - low) * k / 4) * height),
-                 fill=darker(ground, 0.18), width=max(1, round(height * 0.01)))
+        pen.line(
+            (0, (low + (1 - low) * k / 4) * height, width, (low + (1 - low) * k / 4) * height),
+            fill=darker(ground, 0.18),
+            width=max(1, round(height * 0.01)),
+        )
     flip = rng.random() < 0.5
 
     def box(x0: float, y0: float, x1: float, y1: float, fill: RGB) -> None:
@@ -162,14 +182,16 @@ def snow(pen: Pen, width: float, height: float, rng: random.Random) -> RGB:
         tall, half = unit * rng.uniform(0.28, 0.4), unit * 0.1
         for k in range(2):
             top = y - tall + k * tall * 0.35
-            pen.polygon([(x, top), (x + half, top + tall * 0.6), (x - half, top + tall * 0.6)],
-                        fill=(88, 130, 128))
-            pen.polygon([(x, top), (x + half * 0.5, top + tall * 0.3),
-                         (x - half * 0.5, top + tall * 0.3)], fill=ground)
+            pen.polygon([(x, top), (x + half, top + tall * 0.6), (x - half, top + tall * 0.6)], fill=(88, 130, 128))
+            pen.polygon([(x, top), (x + half * 0.5, top + tall * 0.3), (x - half * 0.5, top + tall * 0.3)], fill=ground)
     for x in (0.2, 0.8):
-        disc(pen, x * width, (low + 0.14) * height, width * 0.45, ground,
-             0.16 * height / (0.45 * width))
+        disc(pen, x * width, (low + 0.14) * height, width * 0.45, ground, 0.16 * height / (0.45 * width))
     for i in range(18):
-        disc(pen, (i % 6 + rng.random()) / 6 * width, (i // 6 + rng.random()) / 3 * height,
-             unit * rng.uniform(0.011, 0.018), (255, 255, 255))
+        disc(
+            pen,
+            (i % 6 + rng.random()) / 6 * width,
+            (i // 6 + rng.random()) / 3 * height,
+            unit * rng.uniform(0.011, 0.018),
+            (255, 255, 255),
+        )
     return ground

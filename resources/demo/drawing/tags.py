@@ -51,7 +51,7 @@ SCENE = {
 
 
 def clothes_tags(clothes: str) -> list[str]:
-    """"red dress" gives "red dress" and "dress"; the uniform has its own word."""
+    """ "red dress" gives "red dress" and "dress"; the uniform has its own word."""
     if clothes == "sailor uniform":
         return ["serafuku"]
     return [clothes, clothes.split()[-1]]

@@ -44,8 +44,13 @@ def warp(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     for cells, reach in ((4, 2.0), (12, 0.9)):
         waves = field(rng, (height, width), cells, 2) * rng.uniform(0, reach)
         to_x, to_y = to_x + waves[..., 0], to_y + waves[..., 1]
-    return cv2.remap(picture, to_x.astype(np.float32), to_y.astype(np.float32), cv2.INTER_LINEAR,
-                     borderMode=cv2.BORDER_REFLECT_101 if rng.random() < 0.3 else cv2.BORDER_REPLICATE)
+    return cv2.remap(
+        picture,
+        to_x.astype(np.float32),
+        to_y.astype(np.float32),
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REFLECT_101 if rng.random() < 0.3 else cv2.BORDER_REPLICATE,
+    )
 
 
 def soften(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -8,12 +8,18 @@ UNKNOWN = "unknown"  # eyes that are closed or cannot be told
 HIDDEN = "hidden"  # legs outside the picture
 
 FIELDS = (
-    "hair_color", "hair_style", "eye_color", "ears", "clothes",
-    "headwear", "legwear", "prop", "background",
+    "hair_color",
+    "hair_style",
+    "eye_color",
+    "ears",
+    "clothes",
+    "headwear",
+    "legwear",
+    "prop",
+    "background",
 )
 HEADS: dict[str, tuple[str, ...]] = {
-    field: VALUES[field] + {"eye_color": (UNKNOWN,), "legwear": (HIDDEN,)}.get(field, ())
-    for field in FIELDS
+    field: VALUES[field] + {"eye_color": (UNKNOWN,), "legwear": (HIDDEN,)}.get(field, ()) for field in FIELDS
 }
 SIGNATURE_FIELDS = tuple(SIGNATURE)
 

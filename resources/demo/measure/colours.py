@@ -59,7 +59,7 @@ def cyan_anchor(hsv: np.ndarray) -> bool:
 
 def striped_legs(hsv: np.ndarray) -> bool:
     """Teal low down; the white between it is for the network to see."""
-    return enough(hsv[int(len(hsv) * LEGS):], (TEAL, 2.5))
+    return enough(hsv[int(len(hsv) * LEGS) :], (TEAL, 2.5))
 
 
 TESTS: dict[str, Callable[[np.ndarray], bool]] = {

@@ -21,10 +21,14 @@ LOOKALIKE = 0.15  # share of drawings with ordinary things in signature colours
 ORANGE, CYAN = PALETTE["ears"]["two-tone upper"], PALETTE["headwear"]["anchor hair ornament"]
 TEAL = PALETTE["legwear"]["striped legwear dark"]
 BORROWED: tuple[tuple[str, str, tuple[int, int, int]], ...] = (
-    ("ears", "rabbit ears", ORANGE), ("ears", "rabbit ears", PALETTE["ears"]["two-tone lower"]),
-    ("headwear", "star hair ornament", CYAN), ("headwear", "hair flower", CYAN),
-    ("headwear", "hairband", CYAN), ("headwear", "hair bow", CYAN),
-    ("legwear", "white thighhighs", TEAL), ("legwear", "black thighhighs", TEAL),
+    ("ears", "rabbit ears", ORANGE),
+    ("ears", "rabbit ears", PALETTE["ears"]["two-tone lower"]),
+    ("headwear", "star hair ornament", CYAN),
+    ("headwear", "hair flower", CYAN),
+    ("headwear", "hairband", CYAN),
+    ("headwear", "hair bow", CYAN),
+    ("legwear", "white thighhighs", TEAL),
+    ("legwear", "black thighhighs", TEAL),
     ("legwear", "socks", TEAL),
 )
 

@@ -38,8 +38,10 @@ def lines(reading: Reading) -> list[str]:
 def sheet(pictures: Sequence[Image.Image], readings: Sequence[Reading] | None, columns: int = 4) -> Image.Image:
     """The labelling sheet; without ``readings`` the words stay away."""
     font, large = ImageFont.load_default(13), ImageFont.load_default(22)
-    shown = [p.convert("RGB").resize((round(p.width * ENLARGED / p.height), ENLARGED), Image.Resampling.LANCZOS)
-             for p in pictures]
+    shown = [
+        p.convert("RGB").resize((round(p.width * ENLARGED / p.height), ENLARGED), Image.Resampling.LANCZOS)
+        for p in pictures
+    ]
     wide = max(p.width for p in shown) + TEXT + 2 * GAP
     high = ENLARGED + GAP
     out = Image.new("RGB", (wide * columns, high * -(-len(shown) // columns)), (250, 250, 250))
@@ -56,8 +58,12 @@ def sheet(pictures: Sequence[Image.Image], readings: Sequence[Reading] | None, c
 
 def draft(readings: Sequence[Reading], size: tuple[int, int], name: str, columns: int = 10) -> dict[str, object]:
     """The content of a labels.json with the readings as labels, to be corrected by eye."""
-    return {"picture": name, "cell": list(size), "columns": columns,
-            "labels": [{field: getattr(r, field) for field in FIELDS} for r in readings]}
+    return {
+        "picture": name,
+        "cell": list(size),
+        "columns": columns,
+        "labels": [{field: getattr(r, field) for field in FIELDS} for r in readings],
+    }
 
 
 def main() -> None:

@@ -53,10 +53,7 @@ class Reader(nn.Module):
         maps = self.look(features).flatten(2).softmax(-1)  # (B, heads, places)
         seen = torch.einsum("bhp,bdp->bhd", maps, flat)
         whole = torch.cat([coarse.mean((2, 3)), flat.amax(-1)], 1)
-        return {
-            field: head(torch.cat([seen[:, i], whole], 1))
-            for i, (field, head) in enumerate(self.heads.items())
-        }
+        return {field: head(torch.cat([seen[:, i], whole], 1)) for i, (field, head) in enumerate(self.heads.items())}
 
 
 def seen_size(width: int, height: int) -> tuple[int, int]:

@@ -25,8 +25,7 @@ def balanced_accuracy(pairs: Iterable[tuple[str, str]]) -> float:
 def balanced_accuracies(pairs: Sequence[Pair]) -> dict[str, float]:
     """Balanced accuracy of each field over the pictures that show it."""
     return {
-        field: balanced_accuracy(
-            (getattr(a, field), getattr(r, field)) for a, r in pairs if visible(a, field))
+        field: balanced_accuracy((getattr(a, field), getattr(r, field)) for a, r in pairs if visible(a, field))
         for field in FIELDS
     }
 

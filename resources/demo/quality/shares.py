@@ -43,8 +43,12 @@ def base_obedience(painter: Painter, count: int, folder: Path | None = None) -> 
     readings = read_many(pictures)
     told = [obeys(r, a) for r, (a, _) in zip(readings, asked, strict=True)]
     shares = {field: mean([t[field] for t in told if field in t]) for field in FIELDS}
-    return {"prompts": count, "obeyed": shares, "least_named": min(shares[f] for f in NAMED),
-            "signature": signature_share(readings)}
+    return {
+        "prompts": count,
+        "obeyed": shares,
+        "least_named": min(shares[f] for f in NAMED),
+        "signature": signature_share(readings),
+    }
 
 
 def by_epoch(
@@ -54,8 +58,10 @@ def by_epoch(
     plan = [(i, w) for i in range(len(epochs)) for w in weights]
     pictures = painter.paint([Ask(trigger, s, i, w) for i, w in plan for s in seeds], "epochs x weights")
     readings, n = read_many(pictures), len(seeds)
-    return [{"epoch": epochs[i], "weight": w, "signature": signature_share(readings[k * n : (k + 1) * n])}
-            for k, (i, w) in enumerate(plan)]
+    return [
+        {"epoch": epochs[i], "weight": w, "signature": signature_share(readings[k * n : (k + 1) * n])}
+        for k, (i, w) in enumerate(plan)
+    ]
 
 
 def trigger_alone(
@@ -73,7 +79,8 @@ def other_wishes(
     """Prompts for other clothes and backgrounds: obeyed, signature, both, and the base without the trigger."""
     wishes = requests()
     hers = painter.paint(
-        [Ask(with_trigger(trigger, tags), s, lora, weight) for _, _, tags in wishes for s in seeds], "wishes")
+        [Ask(with_trigger(trigger, tags), s, lora, weight) for _, _, tags in wishes for s in seeds], "wishes"
+    )
     plain = painter.paint([Ask(tags, s) for _, _, tags in wishes for s in seeds], "wishes, base")
     keep(folder, "wish", hers)
     keep(folder, "wish-base", plain)
@@ -83,12 +90,16 @@ def other_wishes(
         mine, base = (r[k * n : (k + 1) * n] for r in (read_hers, read_plain))
         wish = Attributes(**{field: value})
         obeyed = [obeys(r, wish, [field])[field] for r in mine]
-        out.append({
-            "field": field, "tags": tags, "obeyed": mean(obeyed),
-            "signature": mean([r.whole_signature for r in mine]),
-            "both": mean([o and r.whole_signature for o, r in zip(obeyed, mine, strict=True)]),
-            "base": mean([obeys(r, wish, [field])[field] for r in base]),
-        })
+        out.append(
+            {
+                "field": field,
+                "tags": tags,
+                "obeyed": mean(obeyed),
+                "signature": mean([r.whole_signature for r in mine]),
+                "both": mean([o and r.whole_signature for o, r in zip(obeyed, mine, strict=True)]),
+                "base": mean([obeys(r, wish, [field])[field] for r in base]),
+            }
+        )
     return out
 
 
