@@ -14,6 +14,7 @@ from pathlib import Path
 from loramake import files
 from loramake.errors import UserError
 from loramake.lorahash import lora_digest
+from loramake.prompts import read_prompts
 
 # the names in samplers.SAMPLERS, known here without torch
 SAMPLER_NAMES = ("Euler", "Euler a", "DPM++ 2M", "DPM++ 2M Karras", "DDIM")
@@ -128,6 +129,19 @@ def check_sampler(name: str) -> None:
     """
     if name not in SAMPLER_NAMES:
         raise UserError("Unknown sampler.", found=name, expected=", ".join(SAMPLER_NAMES), setting="grid.sampler")
+
+
+def check_grid(
+    weights: str | Sequence[object], sampler: str, prompts: Sequence[str], negative_prompt: str, trigger: str
+) -> None:
+    """Refuse a grid that could not be drawn, hours before its LoRA is trained.
+
+    Raises:
+        UserError: an unreadable weight axis or prompt, an unknown sampler.
+    """
+    parse_weights(weights)
+    check_sampler(sampler)
+    read_prompts(prompts, negative_prompt, trigger)
 
 
 def find_checkpoints(lora_dir: Path, epochs: str | Sequence[int]) -> list[Checkpoint]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from loramake.errors import UserError
@@ -85,6 +86,20 @@ def escape(text: str) -> str:
 def fill_trigger(prompt: str, trigger: str) -> str:
     """Put the character's trigger in the place of `{trigger}`, its brackets escaped."""
     return prompt.replace("{trigger}", escape(trigger))
+
+
+def read_prompts(prompts: Iterable[str], negative_prompt: str, trigger: str) -> tuple[list[str], str]:
+    """The texts with the trigger filled in, each known to be readable.
+
+    Raises:
+        UserError: see `parse`.
+    """
+    texts = [fill_trigger(prompt, trigger) for prompt in prompts]
+    negative = fill_trigger(negative_prompt, trigger)
+    for text in texts:
+        parse(text)
+    parse(negative, setting="grid.negative_prompt")
+    return texts, negative
 
 
 def parse(prompt: str, *, setting: str = "grid.prompts") -> Sequence:

@@ -11,7 +11,7 @@ from loramake import files, pngtext
 from loramake.cells import Cell, check_sampler, find_checkpoints, parse_weights, plan_cells, weight_text, write_index
 from loramake.errors import UserError
 from loramake.modelhash import content_hash
-from loramake.prompts import fill_trigger, parse
+from loramake.prompts import read_prompts
 from loramake.revisions import REVISIONS
 
 ROUNDING = 2  # of 255
@@ -63,7 +63,7 @@ def render_cells(
     """
     axis = parse_weights(weights)
     check_sampler(sampler)
-    texts, negative = _read_prompts(prompts, negative_prompt, trigger)
+    texts, negative = read_prompts(prompts, negative_prompt, trigger)
     checkpoints = find_checkpoints(lora_dir, epochs)
     look = {
         "sampler": sampler,
@@ -108,16 +108,6 @@ def render_cells(
         settings={**fields, "negative_prompt": negative},
     )
     print(f"rendered {len(missing)} cells, reused {reused}: {len(cells)} pictures in {out_dir}")
-
-
-def _read_prompts(prompts: Sequence[str], negative_prompt: str, trigger: str) -> tuple[list[str], str]:
-    """The texts with the trigger filled in, each known to be readable."""
-    texts = [fill_trigger(prompt, trigger) for prompt in prompts]
-    negative = fill_trigger(negative_prompt, trigger)
-    for text in texts:
-        parse(text)
-    parse(negative, setting="grid.negative_prompt")
-    return texts, negative
 
 
 def _hash_models(cells_cache: Path, base_model: str, base_model_config: str, vae: str) -> dict[str, str]:

@@ -3,7 +3,7 @@ import sys
 from functools import cache, wraps
 from pathlib import Path
 
-from loramake import files, manifest, schema, settings, variants
+from loramake import cells, files, manifest, schema, settings, variants
 from loramake.errors import LoramakeError, UserError
 
 
@@ -25,7 +25,11 @@ def plainly(function):
 def read_config():
     """The schema and the validated config."""
     rules = schema.load_schema(Path(workflow.basedir) / "config/schema.yaml")
-    return rules, settings.load(config, rules, Path(workflow.basedir) / "config/presets")
+    values = settings.load(config, rules, Path(workflow.basedir) / "config/presets")
+    grid = {key: values["grid"][key] for key in ("weights", "sampler", "prompts", "negative_prompt")}
+    for entry in values["characters"].values():
+        cells.check_grid(**grid, trigger=entry["trigger"])
+    return rules, values
 
 
 SCHEMA, CONFIG = read_config()
