@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -12,6 +13,19 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from loramake.errors import UserError
+
+
+def _plainly(error: OSError, folder: Path) -> Exception:
+    """What a user can mend about a failed write, as a message; anything else as it is."""
+    if isinstance(error, PermissionError) or error.errno == errno.EROFS:
+        what, expected = "No permission to write here.", "a folder you may write to"
+        setting = f"chmod u+w {str(folder)!r}, or run from another folder"
+    elif error.errno in (errno.ENOSPC, errno.EDQUOT):
+        what, expected = "The disk is full. What was finished stays.", "free space"
+        setting = "delete what you can spare, then run the same command again"
+    else:
+        return error
+    return UserError(what, file=folder, found=str(error.strerror), expected=expected, setting=setting)
 
 
 @contextmanager
@@ -31,14 +45,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
         with open(temporary, "rb") as handle:
             os.fsync(handle.fileno())
         os.replace(temporary, path)
-    except PermissionError as error:
-        raise UserError(
-            "No permission to write here.",
-            file=path.parent,
-            found=str(error.strerror),
-            expected="a folder you may write to",
-            setting=f"chmod u+w {str(path.parent)!r}, or run from another folder",
-        ) from error
+    except OSError as error:
+        raise _plainly(error, path.parent) from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -48,7 +56,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     """Yield a new empty folder beside `path`; on success it takes `path`'s place, with whatever was there removed.
 
     Raises:
-        UserError: the folder above cannot be written to.
+        UserError: the folder above cannot be written to, or the disk is full.
     """
     path = Path(path)
     temporary = path.with_name(f".{uuid.uuid4().hex[:12]}.tmp")
@@ -58,14 +66,8 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         if path.exists():
             shutil.rmtree(path)
         os.replace(temporary, path)
-    except PermissionError as error:
-        raise UserError(
-            "No permission to write here.",
-            file=path.parent,
-            found=str(error.strerror),
-            expected="a folder you may write to",
-            setting=f"chmod u+w {str(path.parent)!r}, or run from another folder",
-        ) from error
+    except OSError as error:
+        raise _plainly(error, path.parent) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
