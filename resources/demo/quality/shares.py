@@ -13,7 +13,7 @@ from PIL import Image
 from .asks import requests, unseen, with_trigger
 from .painting import Ask, Painter
 
-NAMED = ("hair_color", "eye_color", "ears", "clothes", "background")  # those the issue names for the base
+NAMED = ("hair_color", "eye_color", "ears", "clothes", "background")  # those that the base must obey
 
 
 def mean(values: Sequence[bool | float]) -> float:
