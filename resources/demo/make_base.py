@@ -120,7 +120,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=20000)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--text-steps", type=int, default=1200)
-    parser.add_argument("--unet-steps", type=int, default=5400, help="of 16 pictures each")
+    parser.add_argument("--unet-steps", type=int, default=5800, help="of 16 pictures each")
     parser.add_argument("--unet-rate", type=float, default=7e-4)
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
