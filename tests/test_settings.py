@@ -55,13 +55,13 @@ def test_shipped_configs_and_presets_load(file):
 
 def test_preset_stands_between_defaults_and_the_users_keys():
     config = load(preset="cpu", train={"network_dim": 4})
-    assert config["train"]["resolution"] == 128
+    assert config["train"]["resolution"] == 160
     assert config["train"]["network_dim"] == 4
     assert config["train"]["lr_scheduler"] == "cosine"
 
 
 def test_empty_section_counts_as_absent():
-    assert load(preset="cpu", train=None)["train"]["resolution"] == 128
+    assert load(preset="cpu", train=None)["train"]["resolution"] == 160
 
 
 @pytest.mark.parametrize(
