@@ -3,17 +3,7 @@
 from __future__ import annotations
 
 import pytest
-
-CHAIN = [
-    "screen_images",
-    "clean_images",
-    "normalize_tags",
-    "build_dataset",
-    "cache_latents",
-    "train_lora",
-    "render_cells",
-    "assemble_base_grid",
-]
+from workflowhouse import CHAIN
 
 
 def test_bare_snakemake_plans_the_grids_of_all_characters(house):

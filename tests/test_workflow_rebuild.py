@@ -11,20 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from workflowhouse import House, draw_picture
+from workflowhouse import CHAIN, House, draw_picture
 
 from loramake.files import hash_file
-
-CHAIN = [
-    "screen_images",
-    "clean_images",
-    "normalize_tags",
-    "build_dataset",
-    "cache_latents",
-    "train_lora",
-    "render_cells",
-    "assemble_base_grid",
-]
 
 
 @pytest.fixture(scope="module")

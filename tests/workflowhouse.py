@@ -56,6 +56,18 @@ CONFIG = {
 TAGS = ["blonde hair", "blue eyes", "red dress", "smile", "sky", "sitting", "hat", "night"]
 SIZES = [(80, 80), (96, 72), (72, 96), (100, 80), (80, 100), (180, 72)]
 
+# the rules from raw pictures to the grid, in order
+CHAIN = [
+    "screen_images",
+    "clean_images",
+    "normalize_tags",
+    "build_dataset",
+    "cache_latents",
+    "train_lora",
+    "render_cells",
+    "assemble_base_grid",
+]
+
 
 @dataclass(frozen=True)
 class Run:
