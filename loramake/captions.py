@@ -18,6 +18,7 @@ from loramake.files import atomic_folder, write_text
 from loramake.rawfiles import read_raw_folder
 from loramake.screening import kept_files
 from loramake.taglist import CATEGORIES, TagList, read_tag_list
+from loramake.tagrules import parse_expressions
 
 TRANSPARENT = "transparent background"
 ON_WHITE = ("white background", "simple background")
@@ -127,8 +128,8 @@ def make_rules(
             raise UserError(
                 "Unknown tag category.", found=category, expected=", ".join(CATEGORIES), setting="tags.drop_categories"
             )
-    dropping = tags.parse_expressions([*junk_patterns(), *drop], "tags.drop")
-    keeping = tags.parse_expressions(keep, "tags.keep")
+    dropping = parse_expressions([*junk_patterns(), *drop], "tags.drop")
+    keeping = parse_expressions(keep, "tags.keep")
     character = known.canonical(tags.normalize(tag))
     costume = costume_pattern(character) if drop_costumes else None
     # the character's own tag names her series; no tag list is needed to know that this one is a copyright

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import yaml
 
 from loramake import tags
 from loramake.errors import UserError
+from loramake.rawfiles import is_picture_name
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels of the upright raw picture
 
-_KEYS = ("keep", "drop", "crop", "paint", "tags")
+_KEYS = ("keep", "drop", "tier", "crop", "paint", "tags")
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Edit:
     Attributes:
         keep: no screening rule but the minors rule and readability may drop it.
         drop: why it is dropped; None = it is not.
+        tier: name of the group of pictures it belongs to; "" = the ordinary one.
         crop: the part to keep.
         paint: boxes to paint over.
         add_tags, drop_tags: normalized tags.
@@ -31,6 +33,7 @@ class Edit:
 
     keep: bool = False
     drop: str | None = None
+    tier: str = ""
     crop: Box | None = None
     paint: tuple[Box, ...] = ()
     add_tags: tuple[str, ...] = ()
@@ -57,12 +60,12 @@ def read_edits(path: Path | None, names: Iterable[str]) -> dict[str, Edit]:
     """Edits by picture name; none for a path that is None, missing or empty.
 
     Args:
-        path: the YAML file: `files: {"12.jpg": {keep: true, drop: "reason", crop: [x0, y0, x1, y1],
+        path: the YAML file: `files: {"12.jpg": {keep: true, drop: "reason", tier: good, crop: [x0, y0, x1, y1],
             paint: [[x0, y0, x1, y1], …], tags: {add: […], drop: […]}}}`.
         names: the files in the raw folder.
 
     Raises:
-        UserError: not YAML, an unknown key, a wrong value, or a name that is not in the raw folder.
+        UserError: not YAML, an unknown key, a wrong value, or a name that is no picture of the raw folder.
     """
     if path is None or not Path(path).is_file():
         return {}
@@ -79,13 +82,23 @@ def read_edits(path: Path | None, names: Iterable[str]) -> dict[str, Edit]:
     files = content.get("files") or {}
     if not isinstance(files, dict):
         raise _wrong(path, "`files:` is no mapping.", files, 'lines like "12.jpg": {keep: true}')
-    known = list(names)
+    known = dict.fromkeys(names)
     for name in files:
-        if name not in set(known):
-            near = difflib.get_close_matches(str(name), known, n=1)
-            hint = f"a file of the raw folder{f', such as {near[0]}' if near else ''}"
-            raise _wrong(path, "The edits name a file that is not there.", name, hint)
+        _check_name(path, name, known)
     return {name: _read_one(path, name, value) for name, value in files.items()}
+
+
+def _check_name(path: Path, name: object, known: Mapping[str, None]) -> None:
+    """Refuse a name that is no picture of the raw folder; say which is nearest."""
+    if name in known and is_picture_name(name):
+        return
+    pictures = [each for each in known if is_picture_name(each)]
+    # 12.txt and 12.png both mean 12.jpg
+    same_stem = [each for each in pictures if PurePath(each).stem == PurePath(str(name)).stem]
+    near = same_stem or difflib.get_close_matches(str(name), pictures, n=1)
+    hint = f"a picture of the raw folder{f', such as {near[0]}' if near else ''}"
+    what = "The edits name a file that is no picture." if name in known else "The edits name a file that is not there."
+    raise _wrong(path, what, name, hint)
 
 
 def _wrong(path: Path, what: str, found: object, expected: str) -> UserError:
@@ -98,7 +111,7 @@ def _read_one(path: Path, name: str, value: object) -> Edit:
         raise _wrong(path, f"The edit of {name} is no mapping.", value, "{keep: true}, {drop: reason} and the like")
     for key in value:
         if key not in _KEYS:
-            raise _wrong(path, f"The edit of {name} has an unknown key.", key, ", ".join(_KEYS))
+            raise _wrong(path, f"The edit of {name} has an unknown key.", key, _one_of(_KEYS, key))
     keep, drop, changes = value.get("keep", False), value.get("drop"), value.get("tags") or {}
     if not isinstance(keep, bool):
         raise _wrong(path, f"keep of {name} is neither true nor false.", keep, "true")
@@ -108,17 +121,27 @@ def _read_one(path: Path, name: str, value: object) -> Edit:
         raise _wrong(path, f"{name} is both kept and dropped.", value, "keep or drop")
     if not isinstance(changes, dict) or set(changes) - {"add", "drop"}:
         raise _wrong(path, f"tags of {name} are wrong.", changes, "{add: [a, b], drop: [c]}")
+    tier = value.get("tier", "")
+    if type(tier) not in (str, int) or not str(tier).strip() and "tier" in value:
+        raise _wrong(path, f"tier of {name} is no name.", tier, "a name of dataset.tiers")
     paint = value.get("paint") or []
     if not isinstance(paint, list) or (paint and not isinstance(paint[0], list)):
         raise _wrong(path, f"paint of {name} is no list of boxes.", paint, "[[x0, y0, x1, y1], …]")
     return Edit(
         keep=keep,
         drop=drop.strip() if drop else None,
+        tier=str(tier).strip(),
         crop=_read_box(path, f"crop of {name}", value["crop"]) if value.get("crop") else None,
         paint=tuple(_read_box(path, f"paint of {name}", box) for box in paint),
         add_tags=_read_tag_list(path, f"tags.add of {name}", changes.get("add")),
         drop_tags=_read_tag_list(path, f"tags.drop of {name}", changes.get("drop")),
     )
+
+
+def _one_of(words: Sequence[str], found: object) -> str:
+    """The words that would have been right, the nearest named first."""
+    near = difflib.get_close_matches(str(found), words, n=1)
+    return f"{near[0]}? One of {', '.join(words)}" if near else ", ".join(words)
 
 
 def _read_box(path: Path, what: str, value: object) -> Box:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
 from loramake import manifest as manifests
 from loramake.images import PICTURE_SUFFIXES
+
+# Grabber's, gallery-dl's and kohya's; the first one found counts
+TAG_SUFFIXES = (".txt", ".caption")
+SIDE_SUFFIX = ".json"
 
 
 @dataclass(frozen=True)
@@ -17,11 +22,13 @@ class RawFolder:
         folder: the folder itself.
         names: all file names, in natural order.
         tag_files: picture name → name of its tag file, for those that have one.
+        side_files: picture name → name of its .json file (score, rating, tag categories), for those that have one.
     """
 
     folder: Path
     names: tuple[str, ...]
     tag_files: dict[str, str]
+    side_files: dict[str, str] = field(default_factory=dict)
 
     @property
     def pictures(self) -> list[str]:
@@ -30,8 +37,8 @@ class RawFolder:
 
     @property
     def strays(self) -> list[str]:
-        """Names that are neither a picture nor a picture's tag file."""
-        used = set(self.tag_files.values())
+        """Names that are neither a picture nor a picture's tag or side file."""
+        used = {*self.tag_files.values(), *self.side_files.values()}
         return [name for name in self.names if not is_picture_name(name) and name not in used]
 
 
@@ -40,10 +47,22 @@ def is_picture_name(name: str) -> bool:
     return PurePath(name).suffix.lower() in PICTURE_SUFFIXES and not name.startswith(".")
 
 
-def pair_tag_files(names: list[str]) -> dict[str, str]:
-    """Picture name → its tag file: `12.txt` (Grabber, kohya) before `12.jpg.txt` (gallery-dl)."""
-    texts = {name for name in names if PurePath(name).suffix.lower() == ".txt"}
-    by_stem = {PurePath(name).stem: name for name in sorted(texts)}
+def pair_tag_files(names: Iterable[str]) -> dict[str, str]:
+    """Picture name → its tag file: `12.txt` (Grabber, kohya), else `12.jpg.txt` (gallery-dl), else `12.caption`."""
+    names = list(names)
+    pairs: dict[str, str] = {}
+    for suffix in TAG_SUFFIXES:
+        pairs = _pair(names, suffix) | pairs
+    return pairs
+
+
+def pair_side_files(names: Iterable[str]) -> dict[str, str]:
+    """Picture name → its side file: `12.json`, or `12.jpg.json` (gallery-dl)."""
+    return _pair(list(names), SIDE_SUFFIX)
+
+
+def _pair(names: list[str], suffix: str) -> dict[str, str]:
+    by_stem = {PurePath(name).stem: name for name in sorted(names) if PurePath(name).suffix.lower() == suffix}
     pairs = {}
     for name in filter(is_picture_name, names):
         found = by_stem.get(PurePath(name).stem) or by_stem.get(name)
@@ -56,4 +75,4 @@ def read_raw_folder(manifest: Path) -> RawFolder:
     """The raw folder behind a manifest file (see `manifest.read`)."""
     folder, entries = manifests.read(manifest)
     names = [entry.name for entry in entries]
-    return RawFolder(folder, tuple(names), pair_tag_files(names))
+    return RawFolder(folder, tuple(names), pair_tag_files(names), pair_side_files(names))

@@ -1,11 +1,12 @@
-"""Booru tags: reading tag files as boorus, Grabber, gallery-dl and kohya's tools leave them; tag expressions."""
+"""Booru tags: reading tag files as boorus, Grabber, gallery-dl and kohya's tools leave them."""
 
 from __future__ import annotations
 
+import codecs
 import html
+import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from loramake.errors import UserError
@@ -34,15 +35,46 @@ def unique(tags: Iterable[str]) -> list[str]:
 
 
 def decode(content: bytes) -> str:
-    """Text of a tag file: UTF-8 with or without BOM, UTF-16 with BOM or recognised by its zero bytes; else Latin-1."""
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return content.decode("utf-16", errors="replace")
+    """Text of a tag file: UTF-8 or UTF-16, with or without BOM; else Latin-1."""
+    return decode_named(content)[0]
+
+
+def decode_named(content: bytes) -> tuple[str, str]:
+    """The text, and the encoding it was read as: UTF-8, UTF-16, UTF-32 or Latin-1.
+
+    UTF-16 without BOM is recognised by the zero bytes of its commas and spaces. What cannot be decoded becomes U+FFFD.
+    """
+    if content.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return content.decode("utf-32", errors="replace"), "UTF-32"
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return content.decode("utf-16", errors="replace"), "UTF-16"
     if content[1:2] == b"\0" or content[:1] == b"\0":
-        return content.decode("utf-16-le" if content[1:2] == b"\0" else "utf-16-be", errors="replace")
+        order = "le" if content[1:2] == b"\0" else "be"
+        return content.decode(f"utf-16-{order}", errors="replace"), "UTF-16"
     try:
-        return content.decode("utf-8-sig")
+        return content.decode("utf-8-sig"), "UTF-8"
     except UnicodeDecodeError:
-        return content.decode("latin-1")
+        return content.decode("latin-1"), "Latin-1"
+
+
+def text_fault(text: str) -> str:
+    """Why a decoded text cannot be a list of tags, in a few words; empty if it can."""
+    start = text.lstrip("\ufeff \t\r\n")[:20].lower()
+    if start.startswith(("<!doctype", "<html", "<?xml", "<head")):
+        return "an HTML page"
+    if start.startswith(("{", "[")) and _is_json(text):
+        return "JSON"
+    # a tab, line ends and form feed are what editors write; other controls and U+FFFD are damage
+    if any(sign < " " and sign not in "\t\n\v\f\r" or sign in "\x7f\ufffd" for sign in text):
+        return "damaged: bytes that are no text"
+    return ""
+
+
+def _is_json(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text.lstrip("\ufeff")), (dict, list))
+    except (ValueError, RecursionError):
+        return False
 
 
 def split_tags(text: str) -> list[str]:
@@ -72,67 +104,3 @@ def read_tags(path: Path) -> list[str]:
             "A tag file cannot be read.", file=path, found=error.strerror, expected="a text file of tags",
             setting="run again if it was moved meanwhile; else chmod u+r",
         ) from error  # fmt: skip
-
-
-@dataclass(frozen=True)
-class TagExpression:
-    """A rule on a picture's tags: all of its terms hold.
-
-    Attributes:
-        text: as the user wrote it.
-        terms: (wanted, pattern) each; a term holds if some tag matches the pattern, or, unless wanted, none does.
-    """
-
-    text: str
-    terms: tuple[tuple[bool, re.Pattern[str]], ...]
-
-    def matches(self, tags: Iterable[str]) -> bool:
-        """Whether the expression holds for these normalized tags."""
-        tags = list(tags)
-        return all(wanted == any(map(pattern.fullmatch, tags)) for wanted, pattern in self.terms)
-
-    def first_match(self, tags: Iterable[str]) -> str:
-        """The first tag that a wanted term matches, to name it; empty where all terms are negated."""
-        wanted = [pattern for wants, pattern in self.terms if wants]
-        return next((tag for tag in tags if any(pattern.fullmatch(tag) for pattern in wanted)), "")
-
-
-def tag_pattern(text: str) -> re.Pattern[str]:
-    """A pattern for whole normalized tags, in which `*` stands for any text and `\\*` for a star."""
-    pieces = re.split(r"(?<!\\)\*", text.strip())
-    if len(pieces) == 1:
-        return re.compile(re.escape(normalize(text.replace("\\*", "*"))))
-    # normalize() would strip the space in "* commentary"
-    spelled = (re.sub(r"[\s_]+", " ", re.sub(r"\\([()*])", r"\1", piece)).lower() for piece in pieces)
-    return re.compile(".*".join(map(re.escape, spelled)))
-
-
-def parse_expression(text: str, setting: str) -> TagExpression:
-    """Read `2girls`, `* (cosplay)`, `comic & !1girl`: terms joined by " & ", each maybe with `!` and `*`.
-
-    Args:
-        text: the expression.
-        setting: config key it comes from, for the message.
-
-    Raises:
-        UserError: no text, or an empty term.
-    """
-    terms = []
-    for term in re.split(r"(?<=\s)&(?=\s)", f" {text} ") if isinstance(text, str) else [""]:
-        term = term.strip()
-        negated = term.startswith("!") and term.strip("!?") != ""
-        term = term[1:].strip() if negated else term
-        if not term or term == "&":
-            raise UserError(
-                "A tag rule cannot be read.",
-                found=repr(text),
-                expected="a tag, a pattern with *, or terms joined like 'comic & !1girl'",
-                setting=setting,
-            )
-        terms.append((not negated, tag_pattern(term)))
-    return TagExpression(text, tuple(terms))
-
-
-def parse_expressions(texts: Iterable[str], setting: str) -> list[TagExpression]:
-    """`parse_expression` of each."""
-    return [parse_expression(text, setting) for text in texts]

@@ -11,7 +11,7 @@ from loramake.cleaning import clean_images
 from loramake.errors import UserError
 from loramake.screening import screen_images
 from loramake.taglist import TagList, read_tag_list
-from loramake.tags import parse_expressions
+from loramake.tagrules import parse_expressions
 
 NONE = TagList({}, {})
 

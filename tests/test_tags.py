@@ -1,4 +1,4 @@
-"""Tag files in all their spellings, and tag expressions."""
+"""Tag files in all their spellings."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import codecs
 import pytest
 
 from loramake.errors import UserError
-from loramake.tags import normalize, parse_expression, read_tags
+from loramake.tags import normalize, read_tags
 
 PLAIN = ["1girl", "long hair", "shimakaze (azur lane)", "^_^"]
 
@@ -64,34 +64,3 @@ def test_garbage_never_crashes(tmp_path, content):
 def test_a_vanished_file_is_named(tmp_path):
     with pytest.raises(UserError, match="gone.txt"):
         read_tags(tmp_path / "gone.txt")
-
-
-@pytest.mark.parametrize(
-    ("rule", "tags", "holds"),
-    [
-        ("2girls", ["1girl", "2girls"], True),
-        ("girls", ["2girls"], False),
-        ("multiple_views", ["multiple views"], True),
-        ("*girls", ["2girls"], True),
-        ("* (cosplay)", ["miku (cosplay)"], True),
-        ("* commentary", ["commentary"], False),
-        ("*commentary*", ["commentary request"], True),
-        ("comic & !1girl", ["comic"], True),
-        ("comic & !1girl", ["comic", "1girl"], False),
-        ("!solo", ["1girl"], True),
-        ("a & b", ["a"], False),
-        ("^_^", ["^_^"], True),
-        ("!", ["!"], True),
-        ("!?", ["!?"], True),
-        ("\\*_\\*", ["*_*"], True),
-        ("a.c", ["abc"], False),
-    ],
-)
-def test_expressions(rule, tags, holds):
-    assert parse_expression(rule, "screen.reject_tags").matches(tags) is holds
-
-
-@pytest.mark.parametrize("rule", ["", "  ", "a & ", "a & & b", None, 7])
-def test_unreadable_rules_name_their_setting(rule):
-    with pytest.raises(UserError, match="screen.reject_tags"):
-        parse_expression(rule, "screen.reject_tags")
