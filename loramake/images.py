@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import io
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import AvifImagePlugin, Image, ImageCms, WebPImagePlugin
+from PIL import Image, features
 
 from loramake.buckets import Placement
+from loramake.colours import has_odd_profile, is_transparent, to_eight_bits, to_srgb
 from loramake.errors import UserError
 
-PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".avif"})
-# Pillow registers these two late, and fails when asked for a format it has not registered
-_LATE = {"WEBP": WebPImagePlugin.SUPPORTED, "AVIF": AvifImagePlugin.SUPPORTED}
-_FORMATS = ("PNG", "JPEG", "BMP", "GIF", *(name for name, supported in _LATE.items() if supported))
+PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".gif", ".avif"})
+# Pillow may be built without these, and fails when asked for a format it does not know
+_FORMATS = ("PNG", "JPEG", "BMP", "GIF", *(name for name in ("WEBP", "AVIF") if features.check(name.lower())))
 # Pillow's own warning limit: a quarter of a gigabyte in RGB; no picture of a booru comes near it
 MAX_PIXELS = 89_478_485
 _OPAQUE_FROM = 250  # an alpha of 250…255 is what soft edges and careless exports leave; nobody sees it
@@ -94,7 +93,7 @@ def _refuse(path: Path, error: Exception) -> PictureError:
 
 def _open(path: Path) -> Image.Image:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+        warnings.simplefilter("ignore")  # the size is checked below, and odd metadata does not matter
         image = Image.open(path, formats=_FORMATS)
     width, height = image.size
     if width * height > MAX_PIXELS:
@@ -102,20 +101,6 @@ def _open(path: Path) -> Image.Image:
         limit = f"the limit is {MAX_PIXELS // 1_000_000}"
         raise PictureError(f"{width}x{height}, {width * height // 1_000_000} megapixels; {limit}", file=path)
     return image
-
-
-def _has_odd_profile(image: Image.Image) -> bool:
-    """Whether the colours are meant in another space than sRGB."""
-    profile = image.info.get("icc_profile")
-    if not profile or image.mode not in ("RGB", "RGBA", "CMYK"):
-        return False
-    # the description lies in the first kilobytes, as ASCII or UTF-16
-    start = profile[:4096].replace(b"\0", b"").lower()
-    return b"srgb" not in start
-
-
-def _is_transparent(image: Image.Image) -> bool:
-    return image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info
 
 
 def _turn(image: Image.Image) -> Image.Transpose | None:
@@ -142,27 +127,28 @@ def read_header(path: Path) -> Header:
                 format="JPEG" if mpo else str(image.format),
                 size=(height, width) if turn in _SIDEWAYS else (width, height),
                 animated=not mpo and bool(getattr(image, "is_animated", False)),
-                may_be_transparent=_is_transparent(image),
+                may_be_transparent=is_transparent(image),
                 plain=turn is None
                 and image.mode in ("1", "L", "LA", "P", "PA", "RGB", "RGBA")
-                and not _has_odd_profile(image),
+                and not has_odd_profile(image),
             )
     # a decoder fed with damaged data may raise anything
     except Exception as error:
         raise _refuse(path, error) from error
 
 
-def _to_srgb(image: Image.Image) -> Image.Image:
-    """Colours as an embedded profile means them; a profile that cannot be read is passed over."""
+def check_sums(path: Path) -> None:
+    """Check the checksums that a PNG holds, without decoding it: damage of single bytes often decodes to a picture.
+
+    Raises:
+        PictureError: one is wrong, or the file cannot be read.
+    """
     try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(image.info["icc_profile"]))
-        bare = image.convert("RGB") if image.mode == "RGBA" else image
-        turned = ImageCms.profileToProfile(bare, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
-    except (ImageCms.PyCMSError, OSError, ValueError):
-        return image
-    if image.mode == "RGBA":
-        turned.putalpha(image.getchannel("A"))
-    return turned
+        with _open(path) as image:
+            if image.format == "PNG":
+                image.verify()
+    except Exception as error:
+        raise _refuse(path, error) from error
 
 
 def load(path: Path, at_least: int | None = None) -> Image.Image:
@@ -178,18 +164,16 @@ def load(path: Path, at_least: int | None = None) -> Image.Image:
     """
     try:
         with _open(path) as image:
-            transparent, profiled = _is_transparent(image), _has_odd_profile(image)
+            transparent, profiled = is_transparent(image), has_odd_profile(image)
             if at_least:
                 image.draft(None, (at_least, at_least))
             image.load()
             turn = _turn(image)
             upright = image if turn is None else image.transpose(turn)
             if upright.mode.startswith(("I", "F")):
-                # 16 bits a channel; Pillow's own conversion would clip at 255
-                values = np.asarray(upright).astype(np.float64)
-                upright = Image.fromarray(np.clip(values / 257, 0, 255).astype(np.uint8))
+                upright = to_eight_bits(upright)
             if profiled:
-                upright = _to_srgb(upright)
+                upright = to_srgb(upright)
             result = upright.convert("RGBA" if transparent else "RGB")
             result.info.clear()  # no profile, comment or EXIF of the source ends up in what is written
             return result
