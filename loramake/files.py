@@ -29,10 +29,14 @@ def _plainly(error: OSError, folder: Path) -> Exception:
 
 
 @contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """Yield a temporary name in `path`'s folder; on success flush it to disk and rename it to `path`.
 
     The temporary keeps the suffix, since image libraries choose the format by it.
+
+    Args:
+        path: the file to write.
+        durable: False = not flushed, for one of very many cached files: after a power cut it may be there and empty.
 
     Raises:
         UserError: the folder cannot be written to, or the disk is full.
@@ -42,8 +46,9 @@ def atomic_path(path: Path) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
-        with open(temporary, "rb") as handle:
-            os.fsync(handle.fileno())
+        if durable:
+            with open(temporary, "rb") as handle:
+                os.fsync(handle.fileno())
         os.replace(temporary, path)
     except OSError as error:
         raise _plainly(error, path.parent) from error

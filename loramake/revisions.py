@@ -4,7 +4,7 @@ Kept here and not beside the stages, since planning must not import torch.
 """
 
 REVISIONS: dict[str, int] = {
-    "screen": 1,
+    "screen": 2,
     "clean": 1,
     "tags": 1,
     "dataset": 1,

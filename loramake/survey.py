@@ -15,6 +15,8 @@ from loramake.revisions import REVISIONS
 from loramake.stamps import hash_files
 from loramake.workers import map_items
 
+PREVIEW = 2 * neardup.THUMBNAIL  # pixels
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -60,11 +62,12 @@ def survey(folder: Path, names: Iterable[str], cache_dir: Path, *, threads: int)
     known = _read_known(cache_dir)
     new: dict[str, str] = {}
     for name, content in contents.items():
-        if content not in known or not thumbnail_path(cache_dir, content).is_file() and not known[content].problem:
+        seen = known.get(content)
+        if not seen or not (seen.problem or _is_drawn(cache_dir, content)):
             new.setdefault(content, name)
 
     def look(content: str) -> Facts:
-        return _look(folder / new[content], content, thumbnail_path(cache_dir, content))
+        return _look(folder / new[content], content, cache_dir)
 
     try:
         for content, facts in map_items(look, new, threads=threads, title="look at pictures"):
@@ -72,7 +75,7 @@ def survey(folder: Path, names: Iterable[str], cache_dir: Path, *, threads: int)
     finally:
         kept = {content: facts for content, facts in known.items() if content in set(contents.values())}
         _write_known(cache_dir, kept)
-    for file in (cache_dir / "thumbnails").glob("*.png"):
+    for file in (*cache_dir.glob("thumbnails/*.png"), *cache_dir.glob("previews/*.jpg")):
         if file.stem not in kept:
             file.unlink(missing_ok=True)
     gone = Facts(content="", problem="the file is gone or cannot be read")
@@ -84,20 +87,35 @@ def thumbnail_path(cache_dir: Path, content: str) -> Path:
     return cache_dir / "thumbnails" / f"{content}.png"
 
 
+def preview_path(cache_dir: Path, content: str) -> Path:
+    """Where a JPEG of this content lies, no side longer than PREVIEW pixels, on white."""
+    return cache_dir / "previews" / f"{content}.jpg"
+
+
 def read_thumbnail(cache_dir: Path, content: str) -> np.ndarray:
     """Thumbnail as uint8 (n, n, 3)."""
     with Image.open(thumbnail_path(cache_dir, content)) as image:
         return np.asarray(image.convert("RGB"))
 
 
-def _look(path: Path, content: str, thumbnail: Path) -> Facts:
+def _is_drawn(cache_dir: Path, content: str) -> bool:
+    paths = thumbnail_path(cache_dir, content), preview_path(cache_dir, content)
+    # an empty file is what a power cut leaves
+    return all(path.is_file() and path.stat().st_size for path in paths)
+
+
+def _look(path: Path, content: str, cache_dir: Path) -> Facts:
     try:
         header = images.read_header(path)
-        flat = images.flatten(images.load(path, at_least=2 * neardup.THUMBNAIL))
+        images.check_sums(path)
+        flat = images.flatten(images.load(path, at_least=PREVIEW))
     except images.PictureError as error:
         return Facts(content, problem=error.what)
     small = neardup.make_thumbnail(flat)
-    with atomic_path(thumbnail) as temporary:
+    flat.thumbnail((PREVIEW, PREVIEW), Image.Resampling.BOX)
+    with atomic_path(preview_path(cache_dir, content), durable=False) as temporary:
+        flat.save(temporary, quality=88)
+    with atomic_path(thumbnail_path(cache_dir, content), durable=False) as temporary:
         small.save(temporary)
     return Facts(content, "", header.animated, *header.size, neardup.sign(small))
 

@@ -8,6 +8,8 @@ rule screen_images:
         settings=settings_file("screen"),
     output:
         tsv="work/screen/{character}.tsv",
+        summary="work/screen/{character}.summary.tsv",
+        sheet="work/screen/{character}.png",
     log:
         "logs/screen_images/{character}.log",
     conda:
