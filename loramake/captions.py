@@ -11,6 +11,7 @@ from importlib import resources
 from pathlib import Path, PurePath
 
 from loramake import tags
+from loramake.autotags import read_autotags
 from loramake.cleaning import read_changes
 from loramake.edits import Edit, read_edits
 from loramake.errors import UserError
@@ -53,6 +54,7 @@ def normalize_tags(
     screen_tsv: Path,
     clean_dir: Path,
     edits: Path | None,
+    autotags: Path | None,
     out_dir: Path,
     *,
     tag: str,
@@ -71,6 +73,7 @@ def normalize_tags(
         screen_tsv: decisions of `screening.screen_images`.
         clean_dir: output of `cleaning.clean_images`; its list of changes says where alpha was flattened.
         edits: hand-made edits; may be None or missing.
+        autotags: output of `autotags.autotag_images`; None where there is no tagger.
         out_dir: replaced as a whole; `{stem}.txt` with one line, tags joined by ", ".
         tag: the character's booru tag.
         trigger: what stands for it.
@@ -91,6 +94,7 @@ def normalize_tags(
     raw = read_raw_folder(manifest)
     by_hand = read_edits(edits, raw.names)
     flattened = {name for name, done in read_changes(clean_dir).items() if any(each.change == "alpha" for each in done)}
+    automatic = read_autotags(autotags)
     known = read_tag_list(Path(tag_list)) if tag_list else TagList({}, {})
     rules = make_rules(tag, trigger, drop, keep, drop_costumes, rename, known, drop_categories)
     captions: dict[str, list[str]] = {}
@@ -98,7 +102,8 @@ def normalize_tags(
     with atomic_folder(out_dir) as folder:
         for name in kept_files(screen_tsv):
             file = raw.tag_files.get(name)
-            found = tags.unique(map(known.canonical, tags.read_tags(raw.folder / file) if file else []))
+            found = [*(tags.read_tags(raw.folder / file) if file else []), *automatic.get(name, [])]
+            found = tags.unique(map(known.canonical, found))
             found = background_tags(by_hand.get(name, Edit()).edit_tags(found), name in flattened)
             captions[name] = rules.caption(found)
             lost.update(each for each in found if rules.dropped(each))

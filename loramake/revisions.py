@@ -4,6 +4,7 @@ Kept here and not beside the stages, since planning must not import torch.
 """
 
 REVISIONS: dict[str, int] = {
+    "autotag": 1,
     "screen": 2,
     "clean": 1,
     "tags": 1,

@@ -129,6 +129,17 @@ def tag_list_manifest(wildcards):
     return [file_manifest("tags.tag_list", path)] if path else []
 
 
+def autotags(wildcards):
+    """Input function: the tagger's tags, where a tagger is configured."""
+    return f"work/autotags/{wildcards.character}" if CONFIG["autotag"]["model"] else []
+
+
+@plainly
+def tagger_manifests(wildcards):
+    """Input function: the state of the tagger's model and of its list of tags."""
+    return [file_manifest(f"autotag.{key}", CONFIG["autotag"][key]) for key in ("model", "tags")]
+
+
 def model_manifests(stage):
     """Input function: the state of every model file that the stage loads."""
     base = "grid.model" if stage == "cells" and CONFIG["grid"]["model"] else "base_model"

@@ -1,9 +1,31 @@
 # Raw downloads to a dataset in kohya's layout.
 
 
+rule autotag_images:
+    input:
+        manifest=raw_manifest,
+        tagger=tagger_manifests,
+        settings=settings_file("autotag"),
+    output:
+        tags=directory("work/autotags/{character}"),
+    log:
+        "logs/autotag_images/{character}.log",
+    conda:
+        MODEL_ENV
+    threads: 8
+    resources:
+        gpu=1,
+    params:
+        digest=settings_digest("autotag"),
+        cache="work/cache/autotags/{character}",
+    script:
+        "../workflow/scripts/autotag_images.py"
+
+
 rule screen_images:
     input:
         manifest=raw_manifest,
+        autotags=autotags,
         edits=edits_manifest,
         settings=settings_file("screen"),
     output:
@@ -47,6 +69,7 @@ rule clean_images:
 rule normalize_tags:
     input:
         manifest=raw_manifest,
+        autotags=autotags,
         screen="work/screen/{character}.tsv",
         images="work/clean/{character}",
         edits=edits_manifest,

@@ -147,7 +147,7 @@ def test_from_raw_files_to_captions(tmp_path):
     out.mkdir()
     (out / "99.txt").write_text("from an earlier run")
     normalize_tags(
-        manifest, tmp_path / "s.tsv", tmp_path / "clean", edits, out, tag="shimakaze (azur lane)", trigger="shim",
+        manifest, tmp_path / "s.tsv", tmp_path / "clean", edits, None, out, tag="shimakaze (azur lane)", trigger="shim",
         drop=[], keep=[], drop_costumes=True, rename={}, tag_list="", drop_categories=[],
     )  # fmt: skip
     assert {path.name: path.read_text() for path in out.iterdir()} == {

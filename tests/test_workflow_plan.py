@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tinytagger import write_tagger
 from workflowhouse import CHAIN
 
 
@@ -70,6 +71,18 @@ def test_dataset_needs_no_model(house):
     house.write_config(base_model="models/none.safetensors")
     try:
         assert house.plan("dataset/shim") == set(CHAIN[:4])
+    finally:
+        house.write_config()
+
+
+def test_tagging_is_planned_only_with_a_tagger(house):
+    assert "autotag.model" in refusal(house, "work/autotags/shim")
+    house.write_config(autotag=write_tagger(house.folder / "models/tagger"))
+    try:
+        assert house.plan() == {"autotag_images", *CHAIN}
+        assert house.plan("work/autotags/shim") == {"autotag_images"}
+        house.write_config(autotag={"model": "models/tagger/model.onnx"})
+        assert "autotag.tags" in refusal(house)
     finally:
         house.write_config()
 

@@ -13,6 +13,7 @@ with job_log(snakemake.log[0]):
         Path(snakemake.input.screen),
         Path(snakemake.input.images),
         Path(snakemake.params.edits) if snakemake.params.edits else None,
+        Path(snakemake.input.autotags) if snakemake.input.autotags else None,
         Path(snakemake.output.tags),
         **read_slice(snakemake.input.settings, snakemake.params.digest),
     )
