@@ -14,6 +14,7 @@ from loramake.errors import UserError
 from loramake.files import atomic_folder, hash_value, read_json, to_json, write_text
 from loramake.modelhash import content_hash
 from loramake.rawfiles import RawFolder, read_raw_folder
+from loramake.rawtags import read_raw_tags
 from loramake.revisions import REVISIONS
 from loramake.stamps import hash_files
 from loramake.tagger import Scores, Tagger, on_white_square, read_labels
@@ -89,11 +90,8 @@ def autotag_images(
 
 
 def untagged(raw: RawFolder) -> list[str]:
-    """The pictures without a tag file, or with nothing in it."""
-    return [
-        name for name in raw.pictures
-        if name not in raw.tag_files or not read_tags(raw.folder / raw.tag_files[name])
-    ]  # fmt: skip
+    """The pictures without tags: no tag file, or nothing in it."""
+    return [name for name in raw.pictures if not read_raw_tags(raw, name).written]
 
 
 def read_autotags(folder: Path | None) -> dict[str, list[str]]:

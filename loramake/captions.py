@@ -2,51 +2,50 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
-from importlib import resources
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 from loramake import tags
-from loramake.autotags import read_autotags
+from loramake.captionrules import CaptionRules, make_rules
+from loramake.captiontables import write_caption_table, write_tag_table
 from loramake.cleaning import read_changes
 from loramake.edits import Edit, read_edits
 from loramake.errors import UserError
 from loramake.files import atomic_folder, write_text
-from loramake.rawfiles import read_raw_folder
+from loramake.implications import read_implications
+from loramake.rawfiles import RawFolder, read_raw_folder
+from loramake.rawtags import read_raw_tags, read_side_file
 from loramake.screening import kept_files
-from loramake.taglist import CATEGORIES, TagList, read_tag_list
-from loramake.tagrules import parse_expressions
+from loramake.taglist import TagList, read_tag_list
 
 TRANSPARENT = "transparent background"
 ON_WHITE = ("white background", "simple background")
 
 
 @dataclass(frozen=True)
-class CaptionRules:
-    """How raw tags become a caption.
+class Caption:
+    """The caption of one picture and how it came about.
 
     Attributes:
-        character: the character's booru tag, normalized.
-        trigger: stands for it, first in every caption, as the user wrote it.
-        dropped: whether a normalized tag is left out.
-        renamed: normalized tag → what is written instead; empty drops it.
+        file: the raw picture's name.
+        source: where its tags are from: file, tagger, file and tagger, or none.
+        found: its tags before the caption rules, hand-made edits and cleaning applied.
+        written: its tags in the caption.
+        fates: why a found tag is not in the caption, by tag.
     """
 
-    character: str
-    trigger: str
-    dropped: Callable[[str], bool]
-    renamed: Mapping[str, str]
+    file: str
+    source: str
+    found: list[str]
+    written: list[str]
+    fates: dict[str, str]
 
-    def caption(self, raw: Sequence[str]) -> list[str]:
-        """The tags to write: trigger, then the rest in its order, each once."""
-        own = {self.character, tags.normalize(self.trigger)}
-        rest = [tag for tag in raw if tag not in own and not self.dropped(tag)]
-        renamed = tags.unique(self.renamed.get(tag, tag) for tag in rest)
-        return [self.trigger, *(tag for tag in renamed if tag not in {*own, self.trigger})]
+    @property
+    def text(self) -> str:
+        """The line that training reads."""
+        return ", ".join(self.written)
 
 
 def normalize_tags(
@@ -56,6 +55,8 @@ def normalize_tags(
     edits: Path | None,
     autotags: Path | None,
     out_dir: Path,
+    out_tags: Path,
+    out_captions: Path,
     *,
     tag: str,
     trigger: str,
@@ -65,8 +66,10 @@ def normalize_tags(
     rename: Mapping[str, str],
     tag_list: str,
     drop_categories: Sequence[str],
+    fold_implied: bool,
+    implications: Mapping[str, Sequence[str]],
 ) -> dict[str, list[str]]:
-    """Write one caption file for each kept picture.
+    """Write one caption file for each kept picture, and two tables on them.
 
     Args:
         manifest: the raw folder's manifest.
@@ -75,6 +78,7 @@ def normalize_tags(
         edits: hand-made edits; may be None or missing.
         autotags: output of `autotags.autotag_images`; None where there is no tagger.
         out_dir: replaced as a whole; `{stem}.txt` with one line, tags joined by ", ".
+        out_tags, out_captions: tables, see `captiontables`.
         tag: the character's booru tag.
         trigger: what stands for it.
         drop: tag patterns dropped besides the shipped list.
@@ -82,8 +86,10 @@ def normalize_tags(
         drop_costumes: drop `name (costume) (series)` and the like, built from `tag`.
         rename: tag → another tag.
         tag_list: CSV of tags with categories and aliases; "" = none.
-        drop_categories: names of categories dropped where a tag list is given; with "copyright" also the series
-            that stands in parentheses in `tag`.
+        drop_categories: names of categories dropped where the tag list or the pictures' side files tell them; with
+            "copyright" also the series that stands in parentheses in `tag`.
+        fold_implied: leave out a tag beside one that says more.
+        implications: more of those: implied tag → tag patterns.
 
     Returns:
         caption tags by raw file name.
@@ -94,82 +100,48 @@ def normalize_tags(
     raw = read_raw_folder(manifest)
     by_hand = read_edits(edits, raw.names)
     flattened = {name for name, done in read_changes(clean_dir).items() if any(each.change == "alpha" for each in done)}
-    automatic = read_autotags(autotags)
-    known = read_tag_list(Path(tag_list)) if tag_list else TagList({}, {})
-    rules = make_rules(tag, trigger, drop, keep, drop_costumes, rename, known, drop_categories)
-    captions: dict[str, list[str]] = {}
-    lost: Counter[str] = Counter()
+    known = (read_tag_list(Path(tag_list)) if tag_list else TagList({}, {})).knowing(_side_categories(raw))
+    implied = read_implications(implications) if fold_implied else None
+    rules = make_rules(tag, trigger, drop, keep, drop_costumes, rename, known, drop_categories, implied)
+    captions = [
+        _caption(raw, name, autotags, rules, known, by_hand.get(name, Edit()), name in flattened)
+        for name in kept_files(screen_tsv)
+    ]
     with atomic_folder(out_dir) as folder:
-        for name in kept_files(screen_tsv):
-            file = raw.tag_files.get(name)
-            found = [*(tags.read_tags(raw.folder / file) if file else []), *automatic.get(name, [])]
-            found = tags.unique(map(known.canonical, found))
-            found = background_tags(by_hand.get(name, Edit()).edit_tags(found), name in flattened)
-            captions[name] = rules.caption(found)
-            lost.update(each for each in found if rules.dropped(each))
-            write_text(folder / f"{PurePath(name).stem}.txt", ", ".join(captions[name]) + "\n")
-    most = ", ".join(f"{each} {count}" for each, count in lost.most_common(5)) or "nothing"
-    print(f"wrote {len(captions)} captions; dropped {len(lost)} kinds of tags, most often: {most}")
-    return captions
+        for caption in captions:
+            write_text(folder / f"{PurePath(caption.file).stem}.txt", caption.text + "\n")
+    write_tag_table(out_tags, [(each.found, each.written, each.fates) for each in captions], known.category)
+    write_caption_table(out_captions, [(each.file, each.source, each.written) for each in captions])
+    _report(captions)
+    return {caption.file: caption.written for caption in captions}
 
 
-def make_rules(
-    tag: str,
-    trigger: str,
-    drop: Sequence[str],
-    keep: Sequence[str],
-    drop_costumes: bool,
-    rename: Mapping[str, str],
-    known: TagList,
-    drop_categories: Sequence[str],
-) -> CaptionRules:
-    """Caption rules from the settings; see `normalize_tags`.
-
-    Raises:
-        UserError: a pattern cannot be read, or an unknown category.
-    """
-    for category in drop_categories:
-        if category not in CATEGORIES:
-            raise UserError(
-                "Unknown tag category.", found=category, expected=", ".join(CATEGORIES), setting="tags.drop_categories"
-            )
-    dropping = parse_expressions([*junk_patterns(), *drop], "tags.drop")
-    keeping = parse_expressions(keep, "tags.keep")
-    character = known.canonical(tags.normalize(tag))
-    costume = costume_pattern(character) if drop_costumes else None
-    # the character's own tag names her series; no tag list is needed to know that this one is a copyright
-    series = re.search(r"\(([^()]*)\)$", character) if "copyright" in drop_categories else None
-
-    # the same few hundred tags come again in every picture
-    @cache
-    def dropped(each: str) -> bool:
-        if any(rule.matches([each]) for rule in keeping):
-            return False
-        return (
-            any(rule.matches([each]) for rule in dropping)
-            or bool(costume and costume.fullmatch(each))
-            or bool(series and each == series[1])
-            or known.in_categories(each, drop_categories)
-        )
-
-    renamed = {tags.normalize(old): ("" if new is None else str(new).strip()) for old, new in rename.items()}
-    return CaptionRules(character, trigger.strip(), dropped, renamed)
+def _side_categories(raw: RawFolder) -> list[Mapping[str, Sequence[str]]]:
+    """Tags by category of every picture that has a side file; one that cannot be read says nothing."""
+    groups = []
+    for file in raw.side_files.values():
+        try:
+            groups.append(read_side_file(raw.folder / file).categories)
+        except UserError:
+            continue
+    return groups
 
 
-def junk_patterns() -> list[str]:
-    """The shipped list of junk tags: booru housekeeping that says nothing about the picture."""
-    text = resources.files("loramake").joinpath("data/junk_tags.txt").read_text(encoding="utf-8")
-    lines = (line.strip() for line in text.splitlines())
-    return [line for line in lines if line and not line.startswith("# ")]
-
-
-def costume_pattern(character: str) -> re.Pattern[str]:
-    """Tags of the character in other dress: her name and any parentheses, but not exactly her own tag.
-
-    `shimakaze (the white rabbit of wonderland) (azur lane)` for `shimakaze (azur lane)`.
-    """
-    name = re.sub(r"(\s*\([^()]*\))+$", "", character) or character
-    return re.compile(rf"(?!{re.escape(character)}$){re.escape(name)}(?: \([^()]*\))+")
+def _caption(
+    raw: RawFolder, name: str, autotags: Path | None, rules: CaptionRules, known: TagList, edit: Edit, flattened: bool
+) -> Caption:
+    read = read_raw_tags(raw, name, autotags)
+    sources = [word for word, there in (("file", read.written), ("tagger", read.automatic)) if there]
+    found = tags.unique(map(known.canonical, read.tags))
+    # a hand-made edit may name a tag by its alias, as the file does
+    edit = replace(
+        edit,
+        add_tags=tuple(map(known.canonical, edit.add_tags)),
+        drop_tags=(*edit.drop_tags, *map(known.canonical, edit.drop_tags)),
+    )
+    found = background_tags(edit.edit_tags(found), flattened)
+    written, fates = rules.judge(found)
+    return Caption(name, " and ".join(sources) or "none", found, written, fates)
 
 
 def background_tags(found: Sequence[str], flattened: bool) -> list[str]:
@@ -182,3 +154,15 @@ def background_tags(found: Sequence[str], flattened: bool) -> list[str]:
     if flattened and not any(tag.endswith(" background") for tag in replaced):
         replaced += ON_WHITE
     return tags.unique(replaced)
+
+
+def _report(captions: Sequence[Caption]) -> None:
+    lost = Counter(
+        tag for each in captions for tag, why in each.fates.items() if not why.startswith(("the trigger", "renamed"))
+    )
+    most = ", ".join(f"{tag} {count}" for tag, count in lost.most_common(5)) or "nothing"
+    automatic = sum(each.source == "tagger" for each in captions)
+    print(
+        f"wrote {len(captions)} captions" + (f", {automatic} of them by the tagger" if automatic else "")
+        + f"; dropped {len(lost)} kinds of tags, most often: {most}"
+    )  # fmt: skip

@@ -1,48 +1,104 @@
-"""The dataset in kohya's layout: `{repeats}_{trigger}/` with a picture and its caption each."""
+"""The dataset in kohya's layout: `{repeats}_{trigger}/` with a picture and its caption each, a folder a tier."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePath
 
+from loramake.edits import read_edits
 from loramake.errors import UserError
 from loramake.files import atomic_folder, link_or_copy
 from loramake.manifest import natural_key
-from loramake.rawfiles import is_picture_name
-from loramake.repeats import choose_repeats, image_passes
+from loramake.rawfiles import is_picture_name, read_raw_folder
+from loramake.repeats import image_passes, tier_repeats
+from loramake.screening import kept_files
 
+# the tier of every picture of which the edits say nothing
+NORMAL = "normal"
 # what Windows and network drives do not take in a name, and kohya's own separators
 _FORBIDDEN = frozenset('<>:"/\\|?*,')
 
 
 def build_dataset(
+    manifest: Path,
+    screen_tsv: Path,
     clean_dir: Path,
     tags_dir: Path,
+    edits: Path | None,
     out_dir: Path,
     *,
     trigger: str,
     repeats: int | str,
     target_steps: int,
     max_train_epochs: int,
-) -> Path:
+    tiers: Mapping[str, float],
+) -> list[Path]:
     """Put pictures and captions together; hard links, copies where the file system has none.
 
     Args:
+        manifest: the raw folder's manifest.
+        screen_tsv: decisions of `screening.screen_images`.
         clean_dir: cleaned pictures.
         tags_dir: `{stem}.txt` of each.
-        out_dir: replaced as a whole; gets one folder `{repeats}_{trigger}`, which kohya's trainer reads as it is.
-        trigger: label of the folder.
+        edits: hand-made edits, which name the tier of a picture; may be None or missing.
+        out_dir: replaced as a whole; gets a folder `{repeats}_{trigger}`, and `{repeats}_{trigger}_{tier}` for each
+            other tier. kohya's trainer reads them as they are.
+        trigger: label of the folders.
         repeats: a whole number, or "auto" for the guide's rule.
         target_steps: image passes aimed at by "auto".
         max_train_epochs: epochs of the training.
+        tiers: tier → how often its pictures are shown against others; normal is 1 unless it says otherwise.
 
     Returns:
-        the folder with the pairs, as it lies in `out_dir`.
+        the folders with the pairs, as they lie in `out_dir`.
 
     Raises:
-        UserError: no pictures, a picture without caption, or a trigger that is no folder name.
+        UserError: no pictures, a picture without caption, an unknown tier, or a trigger that is no folder name.
     """
-    _check_trigger(trigger)
+    check_folder_name(trigger, "characters.<name>.trigger")
     pictures = sorted((file for file in clean_dir.iterdir() if is_picture_name(file.name)), key=_order)
+    _check_pairs(pictures, clean_dir, tags_dir)
+    tier_of = _tiers(manifest, screen_tsv, edits, {NORMAL: 1.0, **tiers})
+    groups: dict[str, list[Path]] = {}
+    for picture in pictures:
+        groups.setdefault(tier_of.get(picture.stem, NORMAL), []).append(picture)
+    counts = {tier: len(group) for tier, group in groups.items()}
+    numbers = tier_repeats(counts, {NORMAL: 1.0, **tiers}, repeats, target_steps, max_train_epochs)
+    # the tier in the name keeps folders apart whose repeats come out the same
+    labels = {tier: f"{numbers[tier]}_{trigger}" + (f"_{tier}" if tier != NORMAL else "") for tier in groups}
+    with atomic_folder(out_dir) as folder:
+        for tier, group in groups.items():
+            for picture in group:
+                link_or_copy(picture, folder / labels[tier] / picture.name)
+                link_or_copy(tags_dir / f"{picture.stem}.txt", folder / labels[tier] / f"{picture.stem}.txt")
+    passes = 0
+    for tier in sorted(groups, key=lambda tier: -numbers[tier]):
+        each = image_passes(counts[tier], numbers[tier])
+        passes += each
+        print(f"{labels[tier]}: {counts[tier]} pairs x {numbers[tier]} repeats = {each} image passes an epoch")
+    print(f"{passes} image passes an epoch, {passes * max_train_epochs} in {max_train_epochs} epochs")
+    return [out_dir / labels[tier] for tier in groups]
+
+
+def check_folder_name(name: str, setting: str) -> None:
+    """Refuse a word that cannot stand in the name of a folder on every system.
+
+    Raises:
+        UserError: names `setting`.
+    """
+    wrong = sorted({sign for sign in name if sign in _FORBIDDEN or not sign.isprintable()})
+    if wrong or not name.strip() or name != name.strip() or name.endswith("."):
+        raise UserError(
+            f"{setting} cannot be the name of a folder.", found=repr(name),
+            expected=f"no {' '.join(sorted(_FORBIDDEN))}, no space or dot at its end", setting=setting,
+        )  # fmt: skip
+
+
+def _order(path: Path) -> tuple:
+    return natural_key(path.name)
+
+
+def _check_pairs(pictures: Iterable[Path], clean_dir: Path, tags_dir: Path) -> None:
     if not pictures:
         raise UserError(
             "There are no pictures to train on.", file=clean_dir, found="no files",
@@ -54,29 +110,19 @@ def build_dataset(
                 "A picture has no caption.", file=picture, found=f"no {picture.stem}.txt in {tags_dir}",
                 expected="one caption for each picture", setting=f"delete {tags_dir} and run again",
             )  # fmt: skip
-    number = choose_repeats(len(pictures), repeats, target_steps, max_train_epochs)
-    label = f"{number}_{trigger}"
-    with atomic_folder(out_dir) as folder:
-        for picture in pictures:
-            link_or_copy(picture, folder / label / picture.name)
-            link_or_copy(tags_dir / f"{picture.stem}.txt", folder / label / f"{picture.stem}.txt")
-    each, in_all = (image_passes(len(pictures), number, epochs) for epochs in (1, max_train_epochs))
-    print(
-        f"{label}: {len(pictures)} pairs x {number} repeats = {each} image passes an epoch, "
-        f"{in_all} in {max_train_epochs} epochs"
-    )
-    return out_dir / label
 
 
-def _order(path: Path) -> tuple:
-    return natural_key(path.name)
-
-
-def _check_trigger(trigger: str) -> None:
-    wrong = sorted({sign for sign in trigger if sign in _FORBIDDEN or not sign.isprintable()})
-    if wrong or not trigger.strip() or trigger != trigger.strip() or trigger.endswith("."):
-        raise UserError(
-            "The trigger cannot be the name of a folder.", found=repr(trigger),
-            expected=f"no {' '.join(sorted(_FORBIDDEN))}, no space or dot at its end",
-            setting="characters.<name>.trigger",
-        )  # fmt: skip
+def _tiers(manifest: Path, screen_tsv: Path, edits: Path | None, weights: Mapping[str, float]) -> dict[str, str]:
+    """Stem → tier of the kept pictures whose tier was written down."""
+    by_hand = read_edits(edits, read_raw_folder(manifest).names)
+    tiers = {}
+    for name, edit in by_hand.items():
+        if edit.tier and edit.tier not in weights:
+            raise UserError(
+                "The edits name a tier that has no weight.", file=edits, found=f"{name}: tier {edit.tier}",
+                expected=", ".join(weights), setting="dataset.tiers",
+            )  # fmt: skip
+    for name in kept_files(screen_tsv):
+        if name in by_hand and by_hand[name].tier:
+            tiers[PurePath(name).stem] = by_hand[name].tier
+    return tiers

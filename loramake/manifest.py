@@ -56,14 +56,14 @@ def scan_tree(path: Path | str) -> list[Entry]:
     return sorted(entries)
 
 
-def raw_text(raw_dir: str, character: str) -> str:
-    """The manifest of a character's raw folder.
+def raw_text(raw_dir: str, character: str, key: str = "raw_dir") -> str:
+    """The manifest of a character's raw folder, or of another folder of pictures that its setting `key` names.
 
     Raises:
         UserError: no such folder, or no file in it.
     """
-    setting = f"characters.{character}.raw_dir"
-    if not Path(raw_dir).is_dir():
+    setting = f"characters.{character}.{key}"
+    if not raw_dir or not Path(raw_dir).is_dir():
         raise UserError(
             f"The folder of {character}'s pictures is not there.",
             file=raw_dir,

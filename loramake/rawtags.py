@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from loramake import tags
 from loramake.errors import UserError
@@ -71,7 +71,7 @@ def read_raw_tags(raw: RawFolder, name: str, autotags: Path | None = None) -> Ra
     Args:
         raw: the raw folder.
         name: of the picture.
-        autotags: folder of `{stem}.txt` from the automatic tagger; None or missing = no tagger.
+        autotags: output of `autotags.autotag_images`; None or missing = no tagger.
     """
     problem = note = ""
     written: list[str] = []
@@ -82,7 +82,7 @@ def read_raw_tags(raw: RawFolder, name: str, autotags: Path | None = None) -> Ra
         side, fault = _read_side_file(raw.folder / raw.side_files[name])
         note = "; ".join(filter(None, (note, fault)))
     automatic: list[str] = []
-    if autotags is not None and (file := Path(autotags) / f"{PurePath(name).stem}.txt").is_file():
+    if autotags is not None and (file := Path(autotags) / f"{name}.txt").is_file():
         automatic = tags.read_tags(file)
     rating = rating_of(written) or side.rating or rating_of(automatic)
     every = tags.unique([*written, *side.tags, *automatic, f"rating:{side.rating}" if side.rating else ""])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
+from fractions import Fraction
 
 from loramake.errors import UserError
 
@@ -44,6 +46,32 @@ def choose_repeats(pairs: int, repeats: int | str, target_steps: int, epochs: in
             setting="dataset.repeats or characters.<name>.repeats",
         )
     return repeats
+
+
+def tier_repeats(
+    counts: Mapping[str, int], weights: Mapping[str, float], repeats: int | str, target_steps: int, epochs: int
+) -> dict[str, int]:
+    """Repeats of each tier: in proportion to the weights, at least 1.
+
+    A fixed number is that of weight 1, times the weight, halves rounded up. "auto" shares the guide's image passes so
+    that a picture of weight 2 is shown twice as often as one of weight 1: ceil(weight * target_steps / epochs / sum of
+    pairs * weight). With one tier both are `choose_repeats`.
+
+    Args:
+        counts: tier → pairs in it, without empty tiers.
+        weights: tier → how often its pictures are shown against others, above 0.
+
+    Raises:
+        UserError: see `choose_repeats`.
+    """
+    # 0.1 is meant as a tenth, not as the nearest binary fraction
+    exact = {tier: Fraction(str(weights[tier])) for tier in counts}
+    if repeats == "auto":
+        auto_repeats(sum(counts.values()), target_steps, epochs)
+        shares = sum(counts[tier] * exact[tier] for tier in counts)
+        return {tier: math.ceil(weight * target_steps / epochs / shares) for tier, weight in exact.items()}
+    number = choose_repeats(sum(counts.values()), repeats, target_steps, epochs)
+    return {tier: max(1, math.floor(number * weight + Fraction(1, 2))) for tier, weight in exact.items()}
 
 
 def image_passes(pairs: int, repeats: int, epochs: int = 1) -> int:

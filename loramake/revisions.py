@@ -9,6 +9,8 @@ REVISIONS: dict[str, int] = {
     "clean": 1,
     "tags": 1,
     "dataset": 1,
+    "regularisation": 1,
+    "steps": 1,
     "latents": 1,
     "train": 1,
     "cells": 1,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from loramake import tags
@@ -12,6 +12,7 @@ from loramake.errors import UserError
 
 # the numbers of danbooru and gelbooru
 CATEGORIES = {"general": "0", "artist": "1", "copyright": "3", "character": "4", "meta": "5"}
+_NAMES = {number: name for name, number in CATEGORIES.items()}
 
 
 @dataclass(frozen=True)
@@ -30,9 +31,22 @@ class TagList:
         """The tag itself if the list has it, else the tag it is an alias of, else unchanged."""
         return tag if tag in self.categories else self.aliases.get(tag, tag)
 
-    def in_categories(self, tag: str, names: Iterable[str]) -> bool:
-        """Whether the tag belongs to one of the named categories."""
-        return self.categories.get(tag) in {CATEGORIES[name] for name in names}
+    def category(self, tag: str) -> str:
+        """The name of the tag's category, a key of CATEGORIES; empty where it is not known."""
+        return _NAMES.get(self.categories.get(tag, ""), "")
+
+    def knowing(self, groups: Iterable[Mapping[str, Iterable[str]]]) -> TagList:
+        """This list and what downloads know of tags it does not have.
+
+        Args:
+            groups: category → normalized tags of each picture; where they disagree, the first one counts.
+        """
+        told: dict[str, str] = {}
+        for group in groups:
+            for name, found in group.items():
+                for tag in found if name in CATEGORIES else ():
+                    told.setdefault(self.canonical(tag), CATEGORIES[name])
+        return replace(self, categories=told | self.categories)
 
 
 def read_tag_list(path: Path) -> TagList:

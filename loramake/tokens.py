@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from loramake.errors import UserError
@@ -16,6 +18,40 @@ class Tokenizer(Protocol):
     """What is used of transformers' `CLIPTokenizer`."""
 
     def __call__(self, text: str, *, add_special_tokens: bool) -> Mapping[str, list[int]]: ...
+
+
+class _ShippedTokenizer:
+    """CLIP's vocabulary in the tokenizers library, called like transformers' class, which is slow to load."""
+
+    # CLIP's own splitting: endings, letters, single digits, runs of other signs
+    _PIECES = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+
+    def __init__(self) -> None:
+        from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers
+        from tokenizers.models import BPE
+
+        folder = Path(__file__).parent / "sd15/tokenizer"
+        files = str(folder / "vocab.json"), str(folder / "merges.txt")
+        self._tokenizer = Tokenizer(BPE.from_file(*files, end_of_word_suffix="</w>", unk_token="<|endoftext|>"))
+        self._tokenizer.normalizer = normalizers.Sequence(
+            [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]
+        )
+        self._tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+            [
+                pre_tokenizers.Split(Regex(self._PIECES), behavior="removed", invert=True),
+                pre_tokenizers.ByteLevel(add_prefix_space=False),
+            ]
+        )
+
+    def __call__(self, text: str, *, add_special_tokens: bool, verbose: bool = False) -> dict[str, list[int]]:
+        if add_special_tokens:
+            raise ValueError("BOS and EOS are set by `windows`")
+        return {"input_ids": self._tokenizer.encode(text, add_special_tokens=False).ids}
+
+
+def shipped_tokenizer() -> Tokenizer:
+    """CLIP's tokenizer, which every SD 1.x model shares; loads neither torch nor transformers."""
+    return _ShippedTokenizer()
 
 
 def text_ids(tokenizer: Tokenizer, text: str) -> list[int]:
@@ -66,12 +102,34 @@ def choose_length(setting: int | str, counts: Sequence[int]) -> int:
     return int(setting)
 
 
+@dataclass(frozen=True)
+class CaptionLength:
+    """How long a caption is.
+
+    Attributes:
+        tokens: without BOS and EOS.
+        cut: for 75, 150 and 225, the tags of which a token lies beyond, in the caption's order.
+    """
+
+    tokens: int
+    cut: dict[int, list[str]]
+
+
+def measure_caption(tokenizer: Tokenizer, caption: str) -> CaptionLength:
+    """The caption's length and what each maximum length would cut of it, unshuffled."""
+    total = len(text_ids(tokenizer, caption))
+    return CaptionLength(
+        total, {length: cut_tags(tokenizer, caption, length) if total > length else [] for length in LENGTHS}
+    )
+
+
 def cut_tags(tokenizer: Tokenizer, caption: str, max_length: int) -> list[str]:
     """The tags of a caption, in its order, of which a token lies beyond `max_length`."""
     tags = [tag.strip() for tag in caption.split(",")]
-    cut = []
-    for index, tag in enumerate(tags):
-        used = len(text_ids(tokenizer, ", ".join(tags[: index + 1])))
-        if used > max_length:
-            cut.append(tag)
-    return cut
+    cut: list[str] = []
+    # from the end, since only the last tags are cut; signs of neighbours may merge, so whole beginnings are counted
+    for index in range(len(tags), 0, -1):
+        if len(text_ids(tokenizer, ", ".join(tags[:index]))) <= max_length:
+            break
+        cut.append(tags[index - 1])
+    return cut[::-1]

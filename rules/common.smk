@@ -33,7 +33,7 @@ def read_config():
 
 
 SCHEMA, CONFIG = read_config()
-plainly(files.check_writable)([".snakemake", "work", "dataset", "loras", "grids", "logs"])
+plainly(files.check_writable)([".snakemake", "work", "dataset", "dataset_reg", "loras", "grids", "logs"])
 
 # only used with --sdm conda: what the jobs that load models run in
 MODEL_ENV = "../envs/gpu.yaml" if CONFIG["device"] == "cuda" else "../envs/cpu.yaml"
@@ -127,6 +127,20 @@ def tag_list_manifest(wildcards):
     """Input function: the state of the tag list, where there is one."""
     path = CONFIG["tags"]["tag_list"]
     return [file_manifest("tags.tag_list", path)] if path else []
+
+
+@plainly
+def regularisation_manifest(wildcards):
+    """Input function: the list of a character's regularisation pictures."""
+    name = wildcards.character
+    text = manifest.raw_text(character_settings(name)["reg_dir"], name, "reg_dir")
+    return write_once(f"work/manifests/{name}.reg.json", text)
+
+
+def regularisation(wildcards):
+    """Input function: the regularisation pictures of a character that has some."""
+    name = wildcards.character
+    return f"dataset_reg/{name}" if character_settings(name)["reg_dir"] else []
 
 
 def autotags(wildcards):

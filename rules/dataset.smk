@@ -76,7 +76,9 @@ rule normalize_tags:
         tag_list=tag_list_manifest,
         settings=settings_file("tags"),
     output:
-        tags=directory("work/tags/{character}"),
+        captions=directory("work/tags/{character}"),
+        tag_table="work/tags/{character}.tags.tsv",
+        caption_table="work/tags/{character}.captions.tsv",
     log:
         "logs/normalize_tags/{character}.log",
     conda:
@@ -90,8 +92,11 @@ rule normalize_tags:
 
 rule build_dataset:
     input:
+        manifest=raw_manifest,
+        screen="work/screen/{character}.tsv",
         images="work/clean/{character}",
         tags="work/tags/{character}",
+        edits=edits_manifest,
         settings=settings_file("dataset"),
     output:
         dataset=directory("dataset/{character}"),
@@ -100,6 +105,40 @@ rule build_dataset:
     conda:
         "../envs/cpu.yaml"
     params:
+        edits=edits_file,
         digest=settings_digest("dataset"),
     script:
         "../workflow/scripts/build_dataset.py"
+
+
+rule build_regularisation:
+    input:
+        manifest=regularisation_manifest,
+        settings=settings_file("regularisation"),
+    output:
+        dataset=directory("dataset_reg/{character}"),
+    log:
+        "logs/build_regularisation/{character}.log",
+    conda:
+        "../envs/cpu.yaml"
+    threads: 8
+    params:
+        digest=settings_digest("regularisation"),
+    script:
+        "../workflow/scripts/build_regularisation.py"
+
+
+rule count_steps:
+    input:
+        dataset="dataset/{character}",
+        settings=settings_file("steps"),
+    output:
+        table="work/steps/{character}/{variant}.tsv",
+    log:
+        "logs/count_steps/{character}/{variant}.log",
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        digest=settings_digest("steps"),
+    script:
+        "../workflow/scripts/count_steps.py"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from loramake.errors import UserError
-from loramake.repeats import auto_repeats, choose_repeats, image_passes, optimizer_steps, parse_folder
+from loramake.repeats import auto_repeats, choose_repeats, image_passes, optimizer_steps, parse_folder, tier_repeats
 
 
 @pytest.mark.parametrize(
@@ -42,6 +42,33 @@ def test_other_repeats_are_refused(wrong):
 def test_no_pairs_is_refused():
     with pytest.raises(UserError):
         auto_repeats(0, 4000, 10)
+
+
+WEIGHTS = {"good": 2.0, "normal": 1.0, "weak": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("counts", "repeats", "expected"),
+    [
+        ({"normal": 61}, "auto", {"normal": 7}),
+        ({"normal": 61}, 6, {"normal": 6}),
+        # one tier alone, whatever its weight, has the guide's passes
+        ({"good": 61}, "auto", {"good": 7}),
+        # 10*2 + 40*1 + 20*0.5 = 70 shares of 400 passes: 5.71 a share
+        ({"good": 10, "normal": 40, "weak": 20}, "auto", {"good": 12, "normal": 6, "weak": 3}),
+        ({"good": 1, "weak": 1}, 6, {"good": 12, "weak": 3}),
+        ({"good": 1, "normal": 1, "weak": 1}, 1, {"good": 2, "normal": 1, "weak": 1}),
+        ({"normal": 4000, "weak": 4000}, "auto", {"normal": 1, "weak": 1}),
+    ],
+)
+def test_tiers_share_by_weight(counts, repeats, expected):
+    assert tier_repeats(counts, WEIGHTS, repeats, 4000, 10) == expected
+
+
+def test_weights_are_decimal():
+    # 0.1 in binary is a little more than a tenth, and would give 2
+    assert tier_repeats({"a": 10}, {"a": 0.1}, "auto", 100, 10) == {"a": 1}
+    assert tier_repeats({"a": 10, "b": 10}, {"a": 0.1, "b": 0.3}, "auto", 400, 1) == {"a": 10, "b": 30}
 
 
 def test_passes_and_steps_differ():

@@ -32,7 +32,8 @@ def test_defaults_are_the_guides():
     train = load()["train"]
     assert (train["resolution"], train["network_dim"], train["network_alpha"], train["unet_lr"]) == (512, 128, 1, 2e-3)
     assert (train["text_encoder_lr"], train["lr_scheduler"], train["clip_skip"]) == ("auto", "cosine", 2)
-    assert load()["dataset"] == {"repeats": "auto", "target_steps": 4000}
+    tiers = {"good": 2, "normal": 1, "weak": 0.5}
+    assert load()["dataset"] == {"repeats": "auto", "target_steps": 4000, "tiers": tiers}
 
 
 def test_schema_is_a_valid_json_schema_and_its_defaults_obey_it():
@@ -160,13 +161,17 @@ def test_slices_are_narrow():
     after = load(dataset={"target_steps": 3000})
     assert [stage for stage in REVISIONS if values(before, stage) != values(after, stage)] == ["dataset"]
     after = load(train={"max_train_epochs": 8})
-    assert [stage for stage in REVISIONS if values(before, stage) != values(after, stage)] == ["dataset", "train"]
+    assert [stage for stage in REVISIONS if values(before, stage) != values(after, stage)] == [
+        "dataset",
+        "steps",
+        "train",
+    ]
 
 
 def test_every_setting_reaches_a_stage():
     used = {key for stage in REVISIONS for key in values(load(grid={"model": "other"}), stage)}
     unused = {path[-1] for path, leaf in schema.leaves(RULES) if path[-1] not in used}
-    assert unused == {"preset", "raw_dir", "model"}
+    assert unused == {"preset", "raw_dir", "reg_dir"}
 
 
 def test_variant_overrides_reach_training_and_the_cells_clip_skip_alone():

@@ -9,7 +9,7 @@ from vectors import vectors
 
 from loramake.errors import UserError
 from loramake.models import load_tokenizer
-from loramake.tokens import BOS, EOS, choose_length, cut_tags, text_ids, windows
+from loramake.tokens import BOS, EOS, choose_length, cut_tags, measure_caption, shipped_tokenizer, text_ids, windows
 
 
 @pytest.fixture(scope="module")
@@ -58,3 +58,25 @@ def test_cut_tags_are_named(tokenizer):
     cut = cut_tags(tokenizer, caption, 75)
     assert cut and cut[-1] == "long hair 29" and "shim" not in cut
     assert cut_tags(tokenizer, "shim, 1girl", 75) == []
+
+
+@pytest.mark.parametrize(
+    "caption",
+    ["shim, 1girl, blonde hair, ^_^, >_<", "it's 1999's don't, rosé’s «été», ＡＢＣ  \t x", "日本語, тест, ☃🙂, a" * 9, "", " , ,,", "0_0 3.14 <|x|>"],
+)  # fmt: skip
+def test_the_light_tokenizer_equals_transformers(tokenizer, caption):
+    assert text_ids(shipped_tokenizer(), caption) == text_ids(tokenizer, caption)
+
+
+def test_the_light_tokenizer_on_recorded_captions():
+    light = shipped_tokenizer()
+    for entry in json.loads((vectors() / "tokens.json").read_text()):
+        assert windows(text_ids(light, entry["caption"]), entry["max_token_length"]) == entry["input_ids"]
+
+
+def test_what_each_length_would_cut(tokenizer):
+    caption = ", ".join(["shim"] + [f"long hair {i}" for i in range(10, 40)])
+    length = measure_caption(tokenizer, caption)
+    assert length.tokens == len(text_ids(tokenizer, caption))
+    assert [length.cut[limit] for limit in (75, 150, 225)] == [cut_tags(tokenizer, caption, n) for n in (75, 150, 225)]
+    assert length.cut[75] and length.cut[225] == []

@@ -9,8 +9,11 @@ with job_log(snakemake.log[0]):
     from loramake.settings import read_slice
 
     build_dataset(
+        Path(snakemake.input.manifest),
+        Path(snakemake.input.screen),
         Path(snakemake.input.images),
         Path(snakemake.input.tags),
+        Path(snakemake.params.edits) if snakemake.params.edits else None,
         Path(snakemake.output.dataset),
         **read_slice(snakemake.input.settings, snakemake.params.digest),
     )

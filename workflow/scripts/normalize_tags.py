@@ -14,6 +14,8 @@ with job_log(snakemake.log[0]):
         Path(snakemake.input.images),
         Path(snakemake.params.edits) if snakemake.params.edits else None,
         Path(snakemake.input.autotags) if snakemake.input.autotags else None,
-        Path(snakemake.output.tags),
+        Path(snakemake.output.captions),
+        Path(snakemake.output.tag_table),
+        Path(snakemake.output.caption_table),
         **read_slice(snakemake.input.settings, snakemake.params.digest),
     )
