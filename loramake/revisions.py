@@ -7,7 +7,7 @@ REVISIONS: dict[str, int] = {
     "autotag": 1,
     "screen": 2,
     "clean": 1,
-    "tags": 1,
+    "tags": 2,
     "dataset": 1,
     "regularisation": 1,
     "steps": 1,

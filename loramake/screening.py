@@ -52,7 +52,7 @@ def screen_images(
         near_duplicate_distance: bits of 64 in which two hashes may differ for a closer look; 0 = no near-duplicates.
         require_tags: a picture without tags, written or automatic, is dropped.
         ratings: a picture known to have another rating is dropped.
-        autotags: folder of `{stem}.txt` with automatic tags; None or missing = no tagger.
+        autotags: output of `autotags.autotag_images`; None = no tagger.
         out_summary: table with the columns rule, reason, files; None = not written.
         out_sheet: PNG of all pictures with their reasons; None = not drawn.
         threads: pictures decoded at once.
@@ -76,6 +76,9 @@ def screen_images(
         write_table(out_summary, SUMMARY_COLUMNS, [[*row[:2], str(row[2])] for row in summarize(decisions)])
     if out_sheet:
         _draw(out_sheet, decisions, facts, cache_dir)
+    missing = sum(each.rule == "missing tags" for each in decisions)
+    if missing and autotags is None:
+        print(f"{missing} pictures have no tags, and no tagger is configured that would look at them: autotag.model")
     _report(decisions, raw.folder)
     return decisions
 
