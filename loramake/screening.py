@@ -78,7 +78,7 @@ def screen_images(
         _draw(out_sheet, decisions, facts, cache_dir)
     missing = sum(each.rule == "missing tags" for each in decisions)
     if missing and autotags is None:
-        print(f"{missing} pictures have no tags, and no tagger is configured that would look at them: autotag.model")
+        print(f"without tags: {missing}; no tagger is configured that would look at them (autotag.model)")
     _report(decisions, raw.folder)
     return decisions
 
