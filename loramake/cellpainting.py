@@ -37,10 +37,11 @@ def paint_cells(
     height: int,
     batch_size: int,
     threads: int,
+    title: str = "render",
 ) -> None:
     """Draw cells and hand each to `keep` as soon as it is done, so that an interrupted run loses one batch.
 
-    Args: as `rendering.render_cells`; `negative_prompt` with the trigger filled in.
+    Args: as `rendering.render_cells`; `negative_prompt` with the trigger filled in; `title` of the progress bar.
 
     Raises:
         UserError: a model or LoRA that cannot be used, or too little memory.
@@ -61,7 +62,7 @@ def paint_cells(
         batch_size=batch_size,
     )
     try:
-        for number, picture in tqdm(drawn, total=len(cells), desc="render", unit="cell"):
+        for number, picture in tqdm(drawn, total=len(cells), desc=title, unit="cell"):
             keep(cells[number], Image.fromarray(picture))
     except torch.OutOfMemoryError as error:
         raise UserError(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from PIL import Image, ImageChops
 
 from loramake import files, pngtext
+from loramake.cellshares import paint_in_shares
 from loramake.cells import Cell, check_sampler, find_checkpoints, parse_weights, plan_cells, weight_text, write_index
 from loramake.errors import UserError
 from loramake.modelhash import content_hash
@@ -80,12 +82,9 @@ def render_cells(
     described = {cell: _describe(cell, negative, fields) for cell in cells}
     missing = {cell.recipe: cell for cell in cells if not pngtext.is_whole(_cached(cells_cache, cell))}
     if missing:
-        # torch takes seconds to import, which relinking a finished grid must not cost
-        from loramake.cellpainting import paint_cells
-
-        paint_cells(
+        paint_in_shares(
             list(missing.values()),
-            lambda cell, image: _keep(_cached(cells_cache, cell), image, described[cell]),
+            partial(_keep, Path(cells_cache), {cell: described[cell] for cell in missing.values()}),
             base_model=base_model,
             base_model_config=base_model_config,
             vae=vae,
@@ -148,9 +147,9 @@ def _describe(cell: Cell, negative: str, fields: Mapping[str, object]) -> str:
     return pngtext.write_parameters(prompt, negative, own)
 
 
-def _keep(path: Path, image: object, text: str) -> None:
-    with files.atomic_path(path) as temporary:
-        temporary.write_bytes(pngtext.encode_png(image, text))
+def _keep(cells_cache: Path, described: Mapping[Cell, str], cell: Cell, image: Image.Image) -> None:
+    with files.atomic_path(_cached(cells_cache, cell)) as temporary:
+        temporary.write_bytes(pngtext.encode_png(image, described[cell]))
 
 
 def _record_work(cells_cache: Path, rendered: int, reused: int) -> None:

@@ -168,6 +168,20 @@ def test_pictures_hardly_depend_on_the_batch(drawn, base, run, tmp_path):
         assert abs(whole - part).max() <= 1
 
 
+def test_two_processes_draw_the_same_pictures(drawn, base, run, tmp_path):
+    render_cells(run, tmp_path / "out", tmp_path / "cache", base_model=str(base), **{**SETTINGS, "threads": 2})
+    assert work(tmp_path)[0] == (20, 0)
+    for path in (tmp_path / "out").glob("*.png"):
+        one = numpy.asarray(Image.open(drawn / "out" / path.name).convert("RGB")).astype(int)
+        assert abs(one - numpy.asarray(Image.open(path).convert("RGB")).astype(int)).max() <= 1
+
+
+def test_a_mistake_found_in_another_process_is_told(base, run, tmp_path):
+    changes = {"threads": 2, "clip_skip": 9}
+    with pytest.raises(UserError, match="clip_skip"):
+        render_cells(run, tmp_path / "out", tmp_path / "cache", **{"base_model": str(base), **SETTINGS, **changes})
+
+
 def test_a_renamed_run_relinks_with_its_own_name(drawn, base, run, tmp_path):
     other = tmp_path / "loras"
     other.mkdir()

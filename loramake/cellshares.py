@@ -1,0 +1,73 @@
+"""Divides the cells that are to be drawn among processes, where that is faster than one process with many threads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import joblib
+from PIL import Image
+
+from loramake.cells import Cell
+
+# Models under this size spend much of their time between the operations, where a second thread has nothing to do;
+# each process holds the model once, so it must be small.
+SMALL_MODEL_BYTES = 256 * 2**20
+
+
+def count_painters(model_bytes: int, device: str, threads: int, batches: int) -> int:
+    """Processes to draw with: one a thread for small models on a CPU, as long as each has a batch; else 1.
+
+    Args:
+        model_bytes: size of the checkpoint on disk.
+        device: as in the config; "auto" may be a graphics card, which one process fills.
+        threads: CPU threads of the job.
+        batches: batches of cells to draw.
+    """
+    if device != "cpu" or model_bytes > SMALL_MODEL_BYTES:
+        return 1
+    return max(1, min(threads, batches))
+
+
+def cut_shares(cells: Sequence[Cell], shares: int) -> list[Sequence[Cell]]:
+    """Neighbours stay together: cells of one LoRA and weight are drawn fastest side by side."""
+    edges = [round(len(cells) * i / shares) for i in range(shares + 1)]
+    return [cells[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+
+
+def paint_in_shares(
+    cells: Sequence[Cell],
+    keep: Callable[[Cell, Image.Image], None],
+    *,
+    base_model: str,
+    device: str,
+    batch_size: int,
+    threads: int,
+    **look: object,
+) -> None:
+    """Draw cells, in several processes where that pays; `keep` is called in the process that drew.
+
+    Args: as `cellpainting.paint_cells`; `keep` must be a plain function or a partial of one.
+
+    Raises:
+        UserError: see `cellpainting.paint_cells`.
+    """
+    size = Path(base_model).stat().st_size if Path(base_model).is_file() else SMALL_MODEL_BYTES + 1
+    painters = count_painters(size, device, threads, -(-len(cells) // batch_size))
+    settings = {"base_model": base_model, "device": device, "batch_size": batch_size, **look}
+    if painters == 1:
+        _paint(cells, keep, {**settings, "threads": threads, "title": "render"})
+        return
+    each = max(1, threads // painters)
+    tasks = [
+        joblib.delayed(_paint)(share, keep, {**settings, "threads": each, "title": f"render {i}/{painters}"})
+        for i, share in enumerate(cut_shares(cells, painters), start=1)
+    ]
+    joblib.Parallel(n_jobs=painters, batch_size=1)(tasks)
+
+
+def _paint(cells: Sequence[Cell], keep: Callable[[Cell, Image.Image], None], settings: Mapping[str, object]) -> None:
+    # torch takes seconds to import, and is not needed where others draw
+    from loramake.cellpainting import paint_cells
+
+    paint_cells(cells, keep, **settings)
