@@ -15,7 +15,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent.parent)]
 
 import torch  # noqa: E402
-from basemodel import architecture, pictures, plot, text, unet, vae  # noqa: E402
+from basemodel import architecture, pictures, plot, regions, text, unet, vae  # noqa: E402
 
 from loramake.checkpoints import save_single_file  # noqa: E402
 from loramake.models import load_tokenizer  # noqa: E402
@@ -78,8 +78,11 @@ def make_unet(work: Path, options: argparse.Namespace) -> None:
         training.restore(state)
     latents = torch.load(work / "latents.pt")
     mean, scale = vae.moments(latents[SQUARE])
-    people = {size: pictures.load(work / "pictures", size)[1] for size in pictures.SHAPES}
-    sets = [((latents[size].float() - mean) / scale, people[size]) for size in pictures.SHAPES]
+    sets, first = [], 0
+    for size in pictures.SHAPES:
+        people = pictures.load(work / "pictures", size)[1]
+        sets.append(((latents[size].float() - mean) / scale, people, regions.weights(people, size, first)))
+        first += len(people)
     unet.train(training, load_tokenizer(), sets, LOG, options.unet_steps, options.unet_rate, state)
 
 
@@ -119,8 +122,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=HERE / "base.safetensors")
     parser.add_argument("--pictures", type=int, default=20000)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--text-steps", type=int, default=1200)
-    parser.add_argument("--unet-steps", type=int, default=5800, help="of 16 pictures each")
+    parser.add_argument("--text-steps", type=int, default=4000)
+    parser.add_argument("--unet-steps", type=int, default=12000, help="of 16 pictures each")
     parser.add_argument("--unet-rate", type=float, default=7e-4)
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)

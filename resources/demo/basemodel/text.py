@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -19,6 +20,8 @@ from tqdm import tqdm
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from . import architecture, curve
+
+START, COMMA, END = 49406, 267, 49407  # CLIP's tokens; the last one pads too
 
 
 def caption(attributes: Attributes, rng: random.Random) -> str:
@@ -45,29 +48,54 @@ def encode(encoder: CLIPTextModel, ids: torch.Tensor) -> torch.Tensor:
     return inner.final_layer_norm(states)
 
 
-def telling_tags(attributes: Attributes, field: str) -> set[str]:
+@cache
+def telling_tags(attributes: Attributes, field: str) -> frozenset[str]:
     """The tags of a drawing that no other value of `field` would have given it."""
     tags = set(caption_tags(attributes))
     for value in VALUES[field]:
         if value != getattr(attributes, field):
             tags -= set(caption_tags(replace(attributes, **{field: value})))
-    return tags
+    return frozenset(tags)
 
 
-def _targets(attributes: Attributes, text: str) -> list[int]:
-    """Per field the index of the value that `text` names, or -100 where it does not say."""
-    named = set(text.split(", "))
-    return [
-        values.index(getattr(attributes, field)) if named & telling_tags(attributes, field) else -100
-        for field, values in VALUES.items()
-    ]
+def told_so_far(tokenizer: CLIPTokenizer, attributes: Attributes, text: str) -> torch.Tensor:
+    """Per token (77) and field the index of the value that the caption has named by then, or -100.
+
+    A value is known at the last token of its tag: "hair" after "blue" is the first that can say
+    whose blue it is, and every token after it should still know.
+    """
+    fields = {tag: i for i, field in enumerate(VALUES) for tag in telling_tags(attributes, field)}
+    told = torch.full((77, len(VALUES)), -100)
+    place = 0
+    for tag in filter(None, text.split(", ")):
+        place += len(tokenizer(tag).input_ids) - 2
+        if tag in fields and place < 77:
+            field = list(VALUES)[fields[tag]]
+            told[place:, fields[tag]] = VALUES[field].index(getattr(attributes, field))
+        place += 1  # the comma
+    return told
+
+
+def tag_codes(codes: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
+    """Per token (B, 77) the code of its tag up to there, (B, 77, size): its own token's and, shifted, those before it.
+
+    So "hair" after "blue" gets what "hair" has in common with all hair, and what "blue" has with all that is blue.
+    """
+    out = codes[ids]
+    breaks = (ids == COMMA) | (ids == START)
+    length = torch.ones(ids.shape)
+    for place in range(1, ids.shape[1]):
+        inside = ~breaks[:, place - 1]
+        length[:, place] += length[:, place - 1] * inside
+        out[:, place] += out[:, place - 1].roll(1, dims=-1) * inside[:, None]
+    return out / length.sqrt()[..., None]
 
 
 def teach(tokenizer: CLIPTokenizer, log: Path, steps: int, seed: int) -> CLIPTextModel:
     """Teach a fresh text encoder to name a caption's attributes.
 
-    The state of every token looks only backwards, so each position is asked for what was said up to
-    it (by the end token: all), which spreads the meaning over the states that cross attention reads.
+    Each token's state looks only backwards and is asked for all that was said up to it. Asking the
+    end of the caption alone makes a bag of words, in which no colour belongs to anything.
 
     Args:
         tokenizer: CLIP's.
@@ -77,8 +105,9 @@ def teach(tokenizer: CLIPTokenizer, log: Path, steps: int, seed: int) -> CLIPTex
     """
     rng = random.Random(seed)
     encoder = architecture.new_text_encoder(seed)
-    heads = nn.ModuleList(nn.Linear(architecture.TEXT_WIDTH, len(v)) for v in VALUES.values())
-    words = nn.Linear(architecture.TEXT_WIDTH, 64)  # a code of the token itself, so that tags stay distinct
+    sizes = [len(values) for values in VALUES.values()]
+    heads = nn.Linear(architecture.TEXT_WIDTH, sum(sizes))
+    words = nn.Linear(architecture.TEXT_WIDTH, 64)  # a code of the tag itself, so that tags stay distinct
     codes = torch.randn(49408, 64, generator=torch.Generator().manual_seed(seed)) / 8
     optimizer = torch.optim.AdamW([*encoder.parameters(), *heads.parameters(), *words.parameters()], weight_decay=0.0)
     losses = curve.LossLog(log, "text")
@@ -88,20 +117,14 @@ def teach(tokenizer: CLIPTokenizer, log: Path, steps: int, seed: int) -> CLIPTex
             group["lr"] = curve.rate(step, steps, 1.5e-3)
         people = [random_attributes(rng) for _ in range(48)]
         texts = [caption(person, rng) for person in people]
-        targets = torch.tensor([_targets(p, t) for p, t in zip(people, texts, strict=True)])
+        told = torch.stack([told_so_far(tokenizer, p, t) for p, t in zip(people, texts, strict=True)])
         ids = tokenize(tokenizer, texts)
         states = encode(encoder, ids)  # (B, 77, width)
-        ends = ids.eq(49407).int().argmax(1)
-        # the end token and all padding after it: the states that close the sentence
-        last = states[torch.arange(len(ids)), ends]
-        final = states[:, -1]
-        loss = torch.zeros(())
-        for index, head in enumerate(heads):
-            for state in (last, final):
-                if (targets[:, index] >= 0).any():
-                    loss = loss + functional.cross_entropy(head(state), targets[:, index], ignore_index=-100) / 12
-        inside = torch.arange(77)[None] < ends[:, None]
-        loss = loss + functional.mse_loss(words(states)[inside], codes[ids[inside]]) * 8
+        guesses = heads(states).split(sizes, dim=-1)
+        asked = [i for i in range(len(sizes)) if (told[..., i] >= 0).any()]
+        loss = sum(functional.cross_entropy(guesses[i].flatten(0, 1), told[..., i].flatten()) for i in asked) / 6
+        inside = (ids != START) & (ids != COMMA) & (ids != END)
+        loss = loss + functional.mse_loss(words(states)[inside], tag_codes(codes, ids)[inside]) * 8
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(encoder.parameters(), 1.0)

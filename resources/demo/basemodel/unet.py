@@ -16,7 +16,8 @@ from . import curve, text
 
 BATCH = 16
 TEXT_RATE = 0.3  # the text encoder's share of the learning rate: it has had its first lesson
-DECAY = 0.5  # share of the run over which the rate falls
+DECAY = 0.15  # share of the run over which the rate falls
+SNR_RANGE = (0.2, 5.0)
 NOISE_OFFSET = 0.05  # so that plain backgrounds follow the prompt, not the mean of the first noise
 
 
@@ -63,18 +64,30 @@ class Training:
         self.noise.set_state(state["noise"])
         self.step = state["step"]
 
-    def learn(self, latents: torch.Tensor, ids: torch.Tensor, rate: float) -> float:
-        """One step on latents (B, 4, h, w), already scaled, and token ids (B, 77); returns the loss."""
+    def learn(self, latents: torch.Tensor, ids: torch.Tensor, places: torch.Tensor, rate: float) -> float:
+        """One step; returns the loss.
+
+        Args:
+            latents: (B, 4, h, w), already scaled.
+            ids: token ids (B, 77).
+            places: weights of the loss (B, 1, h, w).
+            rate: learning rate.
+        """
         batch = len(latents)
         noise = torch.randn(latents.shape, generator=self.noise)
         noise += NOISE_OFFSET * torch.randn(batch, 4, 1, 1, generator=self.noise)
-        times = torch.randint(0, 1000, (batch,), generator=self.noise)
+        # one timestep from each of B equal parts of the schedule, which evens out the batches
+        parts = (torch.arange(batch) + torch.rand(batch, generator=self.noise)) / batch
+        times = (parts * 1000).long()
         alpha = self.alphas[times][:, None, None, None]
         noisy = alpha.sqrt() * latents + (1 - alpha).sqrt() * noise
         made = self.unet(noisy, times, text.encode(self.encoder, ids)).sample
         snr = self.alphas[times] / (1 - self.alphas[times])
-        weight = snr.clamp(max=5.0) / snr  # min-SNR, Hang et al. 2023, eq. 5 for noise prediction
-        loss = (functional.mse_loss(made, noise, reduction="none").mean((1, 2, 3)) * weight).mean()
+        # min-SNR, Hang et al. 2023, eq. 5 for noise prediction; the floor makes more of the strong
+        # noise, where it is settled what a caption gets drawn
+        weight = snr.clamp(*SNR_RANGE) / snr
+        error = functional.mse_loss(made, noise, reduction="none") * places
+        loss = (error.mean((1, 2, 3)) * weight).mean()
         self.optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.unet.parameters(), 1.0)
@@ -91,7 +104,7 @@ class Training:
 def train(
     training: Training,
     tokenizer: CLIPTokenizer,
-    sets: list[tuple[torch.Tensor, list]],
+    sets: list[tuple[torch.Tensor, list, torch.Tensor]],
     log: Path,
     steps: int,
     peak: float,
@@ -102,21 +115,20 @@ def train(
     Args:
         training: where the run stands.
         tokenizer: CLIP's.
-        sets: per shape the latents (n, 4, h, w), of unit variance, and the attributes of each.
+        sets: per shape the latents (n, 4, h, w), of unit variance, the attributes of each, and `regions.weights`.
         log: loss TSV.
         steps: length of the whole run; the rate falls over its second half.
         peak: highest learning rate.
         state: file of the run's state.
     """
     losses = curve.LossLog(log, "unet", training.step)
-    weights = [len(latents) for latents, _ in sets]
+    weights = [len(latents) for latents, *_ in sets]
     bar = tqdm(range(training.step, steps), initial=training.step, total=steps, desc="U-Net")
     for step in bar:
-        latents, people = training.rng.choices(sets, weights)[0]
+        latents, people, places = training.rng.choices(sets, weights)[0]
         chosen = training.rng.choices(range(len(people)), k=BATCH)
         ids = text.tokenize(tokenizer, [text.caption(people[i], training.rng) for i in chosen])
-        batch = latents[chosen]
-        loss = training.learn(batch, ids, curve.rate(step, steps, peak, decay=DECAY))
+        loss = training.learn(latents[chosen], ids, places[chosen], curve.rate(step, steps, peak, decay=DECAY))
         losses.add(step, loss)
         bar.set_postfix(loss=f"{loss:.4f}")
         if step % 250 == 249:
