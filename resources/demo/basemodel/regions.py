@@ -10,7 +10,7 @@ from drawing.attributes import VALUES
 from tqdm import tqdm
 
 # Ears and eyes are a few latents among hundreds of background, yet they decide whether a prompt was obeyed.
-WEIGHTS = {"legs": 1.5, "torso": 2.0, "head": 2.0, "headwear": 3.0, "left_eye": 3.0, "right_eye": 3.0}
+WEIGHTS = {"legs": 1.5, "torso": 2.0, "head": 4.0, "headwear": 3.0, "left_eye": 4.0, "right_eye": 4.0}
 EARS = 5.0
 SHY_EARS = 3.0  # where cat ears would be on a head that has none: their absence is to be learned too
 
