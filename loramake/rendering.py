@@ -9,8 +9,8 @@ from pathlib import Path
 from PIL import Image, ImageChops
 
 from loramake import files, pngtext
-from loramake.cellshares import paint_in_shares
 from loramake.cells import Cell, check_sampler, find_checkpoints, parse_weights, plan_cells, weight_text, write_index
+from loramake.cellshares import paint_in_shares
 from loramake.errors import UserError
 from loramake.modelhash import content_hash
 from loramake.prompts import read_prompts
