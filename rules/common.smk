@@ -148,6 +148,11 @@ def autotags(wildcards):
     return f"work/autotags/{wildcards.character}" if CONFIG["autotag"]["model"] else []
 
 
+def tagger_choice(wildcards):
+    """Input function: whether there is a tagger, so that taking it away counts as a change too."""
+    return write_once("work/manifests/autotag.configured.json", f"{bool(CONFIG['autotag']['model'])}\n".lower())
+
+
 @plainly
 def tagger_manifests(wildcards):
     """Input function: the state of the tagger's model and of its list of tags."""

@@ -26,6 +26,7 @@ rule screen_images:
     input:
         manifest=raw_manifest,
         autotags=autotags,
+        tagger=tagger_choice,
         edits=edits_manifest,
         settings=settings_file("screen"),
     output:
@@ -70,6 +71,7 @@ rule normalize_tags:
     input:
         manifest=raw_manifest,
         autotags=autotags,
+        tagger=tagger_choice,
         screen="work/screen/{character}.tsv",
         images="work/clean/{character}",
         edits=edits_manifest,
