@@ -6,6 +6,7 @@
 #   snakemake --cores 1 loras/shimakaze/base                   the LoRA alone, one file an epoch
 #   snakemake --cores 1 loras/shimakaze/base-000006.safetensors
 #   snakemake --cores 1 dataset/shimakaze                      the dataset alone
+#   snakemake --cores 1 reports/shimakaze/dataset.html         a page on what became of each raw file, and why
 from snakemake.utils import min_version
 
 min_version("9.10")
@@ -27,3 +28,4 @@ include: "rules/dataset.smk"
 include: "rules/latents.smk"
 include: "rules/train.smk"
 include: "rules/grids.smk"
+include: "rules/report.smk"

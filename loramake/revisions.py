@@ -11,6 +11,7 @@ REVISIONS: dict[str, int] = {
     "dataset": 1,
     "regularisation": 1,
     "steps": 1,
+    "report": 1,
     "latents": 1,
     "train": 1,
     "cells": 1,

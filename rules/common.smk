@@ -33,7 +33,7 @@ def read_config():
 
 
 SCHEMA, CONFIG = read_config()
-plainly(files.check_writable)([".snakemake", "work", "dataset", "dataset_reg", "loras", "grids", "logs"])
+plainly(files.check_writable)([".snakemake", "work", "dataset", "dataset_reg", "loras", "grids", "reports", "logs"])
 
 # only used with --sdm conda: what the jobs that load models run in
 MODEL_ENV = "../envs/gpu.yaml" if CONFIG["device"] == "cuda" else "../envs/cpu.yaml"

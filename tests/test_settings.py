@@ -164,6 +164,7 @@ def test_slices_are_narrow():
     assert [stage for stage in REVISIONS if values(before, stage) != values(after, stage)] == [
         "dataset",
         "steps",
+        "report",
         "train",
     ]
 

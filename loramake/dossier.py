@@ -1,0 +1,142 @@
+"""All that the dataset stages decided on each raw file, brought together for the report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+from loramake import images, tags
+from loramake.buckets import Placement, Size, assign
+from loramake.cleaning import Change, read_changes
+from loramake.edits import Edit, read_edits
+from loramake.errors import UserError
+from loramake.rawfiles import is_picture_name, read_raw_folder
+from loramake.screening import Decision, read_decisions
+from loramake.trainset import Picture, read_pictures
+from loramake.variety import classify, describe
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a kept picture is trained.
+
+    Attributes:
+        path: the cleaned picture in the dataset.
+        folder: its repeat folder, such as 6_shim.
+        repeats: times it is shown in an epoch.
+        caption: as written.
+        size: of the cleaned picture, pixels.
+        placement: how it is fitted into its bucket.
+        classes: what its tags say of it before junk is dropped, from `variety.classify`.
+    """
+
+    path: Path
+    folder: str
+    repeats: int
+    caption: str
+    size: Size
+    placement: Placement
+    classes: Mapping[str, Sequence[str]]
+
+    @property
+    def window(self) -> tuple[float, float, float, float]:
+        """Left, top, right, bottom (0…1 of the picture) of what training sees."""
+        (left, top), (width, height) = self.placement.crop_offset, self.placement.bucket
+        across, down = self.placement.resized
+        return left / across, top / down, (left + width) / across, (top + height) / down
+
+    @property
+    def lost(self) -> float:
+        """Share (0…1) of the picture that is cut off to fit its bucket."""
+        left, top, right, bottom = self.window
+        return max(0.0, 1 - (right - left) * (bottom - top))
+
+    @property
+    def strips(self) -> list[tuple[float, float, float, float]]:
+        """What is cut off: left, top, width, height of each strip, 0…1 of the picture."""
+        left, top, right, bottom = self.window
+        sides = [(0, 0, 1, top), (0, bottom, 1, 1 - bottom), (0, top, left, bottom - top)]
+        sides.append((right, top, 1 - right, bottom - top))
+        return [side for side in sides if side[2] > 1e-6 and side[3] > 1e-6]
+
+    @property
+    def scale(self) -> float:
+        """Training size / picture size; above 1 the picture is enlarged."""
+        return self.placement.resized[0] / self.size[0]
+
+
+@dataclass(frozen=True)
+class Record:
+    """One raw file.
+
+    Attributes:
+        decision: what screening decided.
+        raw: the file, where it is a picture that may be shown.
+        changes: what cleaning did to it.
+        training: how it is trained; None where it was dropped.
+    """
+
+    decision: Decision
+    raw: Path | None
+    changes: tuple[Change, ...]
+    training: Training | None
+
+    @property
+    def name(self) -> str:
+        """Of the raw file."""
+        return self.decision.file
+
+
+def read_dossier(
+    manifest: Path,
+    screen_tsv: Path,
+    edits: Path | None,
+    clean_dir: Path,
+    dataset_dir: Path,
+    character: str,
+    placing: Mapping[str, object],
+) -> list[Record]:
+    """A record of each raw file, in natural order.
+
+    Args:
+        manifest: the raw folder's manifest.
+        screen_tsv: decisions of `screening.screen_images`.
+        edits: hand-made edits; may be None or missing.
+        clean_dir: output of `cleaning.clean_images`.
+        dataset_dir: output of `folding.build_dataset`.
+        character: her booru tag.
+        placing: keyword arguments of `buckets.assign` besides the size.
+
+    Raises:
+        UserError: a kept picture is missing from the dataset.
+    """
+    raw = read_raw_folder(manifest)
+    by_hand = read_edits(edits, raw.names)
+    changes = read_changes(clean_dir)
+    trained = {picture.path.stem: picture for picture in read_pictures(dataset_dir)}
+    records = []
+    for decision in read_decisions(screen_tsv):
+        name, training = decision.file, None
+        if decision.keep:
+            picture = trained.get(PurePath(name).stem)
+            if picture is None:
+                raise UserError(
+                    "A kept picture is not in the dataset.", file=dataset_dir, found=f"none for {name}",
+                    expected="one for each kept picture", setting=f"delete {dataset_dir} and run again",
+                )  # fmt: skip
+            file = raw.tag_files.get(name)
+            found = by_hand.get(name, Edit()).edit_tags(tags.read_tags(raw.folder / file) if file else [])
+            training = _training(picture, classify(describe(found), character), placing)
+        # what the minors rule dropped is named, never shown
+        shown = is_picture_name(name) and decision.rule != "minors"
+        path = raw.folder / name if shown else None
+        records.append(Record(decision, path, tuple(changes.get(name, ())), training))
+    return records
+
+
+def _training(picture: Picture, classes: Mapping[str, Sequence[str]], placing: Mapping[str, object]) -> Training:
+    size = images.read_header(picture.path).size
+    return Training(
+        picture.path, picture.folder, picture.repeats, picture.caption, size, assign(size, **placing), classes
+    )

@@ -1,0 +1,136 @@
+"""The dataset report: one HTML file that stands alone and shows what became of each raw file, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from loramake import advice, reportpage, variety
+from loramake.buckets import make_buckets
+from loramake.dossier import Record, read_dossier
+from loramake.files import write_text
+from loramake.reportpage import CaptionLength, Pictures
+from loramake.thumbnails import make_thumbnails
+from loramake.tokens import choose_length, cut_tags, shipped_tokenizer, text_ids
+from loramake.trainplan import make_plan
+
+SMALL, LARGE = 112, 288  # px: longest side in the list of files, and in the previews
+MOST_PREVIEWS = 600  # more would make the page too heavy for a phone; the most cropped ones are shown
+_ENLARGED, _CROPPED = 1.5, 0.2  # from here on a picture counts as blurred, or as losing much
+
+
+def report_dataset(
+    manifest: Path,
+    screen_tsv: Path,
+    edits: Path | None,
+    clean_dir: Path,
+    dataset_dir: Path,
+    out_html: Path,
+    cache_dir: Path,
+    *,
+    character: str,
+    tag: str,
+    resolution: int,
+    enable_bucket: bool,
+    min_bucket_reso: int,
+    max_bucket_reso: int,
+    bucket_reso_steps: int,
+    bucket_no_upscale: bool,
+    train_batch_size: int,
+    max_train_epochs: int,
+    max_token_length: int | str,
+    flat_backgrounds: float,
+    one_sided: float,
+    rare_costume: int,
+    threads: int = 1,
+) -> None:
+    """Write the report.
+
+    Args:
+        manifest, screen_tsv, edits, clean_dir, dataset_dir: see `dossier.read_dossier`.
+        out_html: the page.
+        cache_dir: thumbnails of earlier runs.
+        character: heading of the page.
+        tag: the character's booru tag.
+        resolution … bucket_no_upscale: see `buckets.assign`.
+        train_batch_size, max_train_epochs, max_token_length: the training's.
+        flat_backgrounds, one_sided, rare_costume: see `advice.judge_variety`.
+        threads: thumbnails made at once.
+
+    Raises:
+        UserError: a stage's output is missing or does not fit the others.
+    """
+    square = (resolution, resolution)
+    placing = {
+        "resolution": square,
+        "enable_bucket": enable_bucket,
+        "no_upscale": bucket_no_upscale,
+        "step": bucket_reso_steps,
+        "buckets": make_buckets(square, min_bucket_reso, max_bucket_reso, bucket_reso_steps) if enable_bucket else None,
+    }
+    records = read_dossier(manifest, screen_tsv, edits, clean_dir, dataset_dir, tag, placing)
+    trained = [record.training for record in records if record.training]
+    length, captions = measure_captions([each.caption for each in trained], max_token_length)
+    plan = make_plan(
+        [(each.folder, each.repeats, each.placement.bucket) for each in trained], train_batch_size, max_train_epochs
+    )
+    groups = variety.measure([each.classes for each in trained])
+    limits = {"flat_backgrounds": flat_backgrounds, "one_sided": one_sided, "rare_costume": rare_costume}
+    remarks = [
+        advice.judge_size(len(trained)),
+        *advice.judge_variety(groups, **limits),
+        *advice.judge_fit(
+            sum(each.scale > _ENLARGED for each in trained), sum(each.lost > _CROPPED for each in trained), len(trained)
+        ),
+        *advice.judge_captions(
+            sum(bool(each.cut) for each in captions), sum("," not in each.caption for each in trained), length
+        ),
+        advice.judge_length(plan.passes * plan.epochs),
+    ]
+    page = reportpage.render(
+        character,
+        records,
+        remarks,
+        groups,
+        plan,
+        length,
+        dict(zip((record.name for record in records if record.training), captions, strict=True)),
+        _make_pictures(records, cache_dir, threads),
+    )
+    write_text(out_html, page)
+    warnings = sum(remark.level == advice.WARNING for remark in remarks)
+    print(f"report on {len(records)} files, {warnings} warnings, {len(page.encode()) / 1e6:.1f} MB: {out_html}")
+
+
+def measure_captions(captions: Sequence[str], max_token_length: int | str) -> tuple[int, list[CaptionLength]]:
+    """The length in tokens that training reads, and each caption's own.
+
+    Args:
+        captions: as written.
+        max_token_length: "auto", 75, 150 or 225.
+    """
+    tokenizer = shipped_tokenizer()
+    counts = [len(text_ids(tokenizer, caption)) for caption in captions]
+    length = choose_length(max_token_length, counts)
+    cut = (
+        tuple(cut_tags(tokenizer, caption, length)) if count > length else ()
+        for caption, count in zip(captions, counts, strict=True)
+    )
+    return length, [CaptionLength(*each) for each in zip(counts, cut, strict=True)]
+
+
+def _make_pictures(records: Sequence[Record], cache_dir: Path, threads: int) -> Pictures:
+    """The small pictures of the page; those it would be too heavy with are left out."""
+    trained = {record.name: record.training for record in records if record.training}
+    most_cut = sorted(trained, key=lambda name: -trained[name].lost)[:MOST_PREVIEWS]
+    changed = [record for record in records if record.changes and record.raw]
+    small = {record.name: record.raw for record in records if record.raw}
+    small |= {name: training.path for name, training in trained.items()}
+    after = {name: trained[name].path for name in [*most_cut, *(record.name for record in changed)]}
+    before = {record.name: record.raw for record in changed}
+    return Pictures(
+        make_thumbnails(small, SMALL, cache_dir / "small", threads=threads),
+        # a transparent ground shows as such before cleaning
+        make_thumbnails(before, LARGE, cache_dir / "before", threads=threads, see_through=True),
+        make_thumbnails(after, LARGE, cache_dir / "after", threads=threads),
+    )
