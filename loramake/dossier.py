@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from loramake import images, tags
+from loramake import images
 from loramake.buckets import Placement, Size, assign
 from loramake.cleaning import Change, read_changes
 from loramake.edits import Edit, read_edits
 from loramake.errors import UserError
-from loramake.rawfiles import is_picture_name, read_raw_folder
-from loramake.screening import Decision, read_decisions
+from loramake.rawfiles import RawFolder, is_picture_name, read_raw_folder
+from loramake.rawtags import read_raw_tags, read_side_file
+from loramake.screening import read_decisions
+from loramake.screenrules import Decision
 from loramake.trainset import Picture, read_pictures
-from loramake.variety import classify, describe
+from loramake.variety import Described, classify, describe
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,7 @@ def read_dossier(
     edits: Path | None,
     clean_dir: Path,
     dataset_dir: Path,
+    autotags: Path | None,
     character: str,
     placing: Mapping[str, object],
 ) -> list[Record]:
@@ -105,6 +109,7 @@ def read_dossier(
         edits: hand-made edits; may be None or missing.
         clean_dir: output of `cleaning.clean_images`.
         dataset_dir: output of `folding.build_dataset`.
+        autotags: folder of `{stem}.txt` with automatic tags; None or missing = no tagger.
         character: her booru tag.
         placing: keyword arguments of `buckets.assign` besides the size.
 
@@ -125,14 +130,24 @@ def read_dossier(
                     "A kept picture is not in the dataset.", file=dataset_dir, found=f"none for {name}",
                     expected="one for each kept picture", setting=f"delete {dataset_dir} and run again",
                 )  # fmt: skip
-            file = raw.tag_files.get(name)
-            found = by_hand.get(name, Edit()).edit_tags(tags.read_tags(raw.folder / file) if file else [])
-            training = _training(picture, classify(describe(found), character), placing)
+            described = _describe(raw, name, by_hand.get(name, Edit()), autotags)
+            training = _training(picture, classify(described, character), placing)
         # what the minors rule dropped is named, never shown
         shown = is_picture_name(name) and decision.rule != "minors"
         path = raw.folder / name if shown else None
         records.append(Record(decision, path, tuple(changes.get(name, ())), training))
     return records
+
+
+def _describe(raw: RawFolder, name: str, edit: Edit, autotags: Path | None) -> Described:
+    """What tag file, side file and tagger say of a picture, with the hand-made changes."""
+    known = read_raw_tags(raw, name, autotags)
+    artists: Sequence[str] = ()
+    if name in raw.side_files:
+        # screening has noted a side file that cannot be read
+        with suppress(UserError):
+            artists = read_side_file(raw.folder / raw.side_files[name]).categories.get("artist", ())
+    return describe(edit.edit_tags(known.tags), artists, known.rating)
 
 
 def _training(picture: Picture, classes: Mapping[str, Sequence[str]], placing: Mapping[str, object]) -> Training:

@@ -42,6 +42,7 @@ def report_dataset(
     flat_backgrounds: float,
     one_sided: float,
     rare_costume: int,
+    autotags: Path | None = None,
     threads: int = 1,
 ) -> None:
     """Write the report.
@@ -55,6 +56,7 @@ def report_dataset(
         resolution … bucket_no_upscale: see `buckets.assign`.
         train_batch_size, max_train_epochs, max_token_length: the training's.
         flat_backgrounds, one_sided, rare_costume: see `advice.judge_variety`.
+        autotags: folder of automatic tags; None or missing = no tagger.
         threads: thumbnails made at once.
 
     Raises:
@@ -68,7 +70,7 @@ def report_dataset(
         "step": bucket_reso_steps,
         "buckets": make_buckets(square, min_bucket_reso, max_bucket_reso, bucket_reso_steps) if enable_bucket else None,
     }
-    records = read_dossier(manifest, screen_tsv, edits, clean_dir, dataset_dir, tag, placing)
+    records = read_dossier(manifest, screen_tsv, edits, clean_dir, dataset_dir, autotags, tag, placing)
     trained = [record.training for record in records if record.training]
     length, captions = measure_captions([each.caption for each in trained], max_token_length)
     plan = make_plan(

@@ -16,13 +16,10 @@ import yaml
 
 from loramake import tags
 from loramake.captions import costume_pattern
+from loramake.rawtags import rating_of
 
 FLAT = "flat colour"
 OWN_COSTUME = "no costume tag"
-# as posts name them; g s q e are danbooru's letters, safe the older word for general
-RATINGS = ("general", "sensitive", "questionable", "explicit")
-_RATING_WORDS = {"g": "general", "safe": "general", "s": "sensitive", "q": "questionable", "e": "explicit"}
-_RATING_TAG = re.compile(r"rating[: ](\w+)")
 
 
 @dataclass(frozen=True)
@@ -32,7 +29,7 @@ class Described:
     Attributes:
         tags: normalized tags as they came, before junk is dropped.
         artists: names, where known.
-        rating: one of RATINGS; empty where unknown.
+        rating: general, sensitive, questionable or explicit; empty where unknown.
     """
 
     tags: tuple[str, ...]
@@ -100,10 +97,7 @@ def describe(found: Sequence[str], artists: Iterable[str] = (), rating: str = ""
     Artists and rating are also read off tags such as `kuro neko (artist)`, `artist:kuro neko` and `rating:general`.
     """
     named = [tag.removesuffix("(artist)").removeprefix("artist:").strip() for tag in found if _is_artist(tag)]
-    ratings = (match[1] for tag in found if (match := _RATING_TAG.fullmatch(tag)))
-    rating = rating or next(ratings, "")
-    rating = _RATING_WORDS.get(rating, rating)
-    return Described(tuple(found), tuple(tags.unique([*artists, *named])), rating if rating in RATINGS else "")
+    return Described(tuple(found), tuple(tags.unique([*artists, *named])), rating or rating_of(list(found)))
 
 
 def _is_artist(tag: str) -> bool:

@@ -43,7 +43,7 @@ def test_a_picture_counts_once_in_a_class_and_in_every_class_it_shows():
         (HER, "costume", variety.OWN_COSTUME),
         ("kuro neko (artist)", "artist", "kuro neko"),
         ("artist:kuro neko", "artist", "kuro neko"),
-        ("rating:safe", "rating", "general"),
+        ("rating:general", "rating", "general"),
         ("rating:q", "rating", "questionable"),
     ],
 )
@@ -58,7 +58,7 @@ def test_tags_that_only_look_like_a_class(tag):
 
 
 def test_what_a_post_says_goes_before_its_tags():
-    known = variety.describe(["rating:general"], artists=["kuro neko"], rating="e")
+    known = variety.describe(["rating:general"], artists=["kuro neko"], rating="explicit")
     assert (known.artists, known.rating) == (("kuro neko",), "explicit")
 
 

@@ -13,6 +13,7 @@ def test_bare_snakemake_plans_the_grids_of_all_characters(house):
 
 def test_targets_along_the_way(house):
     assert house.plan("dataset/shim") == set(CHAIN[:4])
+    assert house.plan("reports/shim/dataset.html") == {*CHAIN[:4], "report_dataset"}
     assert house.plan("loras/shim/unet_lr=5e-4") == set(CHAIN[:6])
     assert house.plan("loras/shim/unet_lr=5e-4-000002.safetensors") == {*CHAIN[:6], "export_epoch"}
     assert house.plan("grids/shim/network_dim=4__unet_lr=5e-4.png") == {*CHAIN[:7], "assemble_grid"}
