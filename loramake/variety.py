@@ -15,7 +15,7 @@ from importlib import resources
 import yaml
 
 from loramake import tags
-from loramake.captions import costume_pattern
+from loramake.captionrules import costume_pattern
 from loramake.rawtags import rating_of
 
 FLAT = "flat colour"

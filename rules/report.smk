@@ -4,6 +4,7 @@
 rule report_dataset:
     input:
         manifest=raw_manifest,
+        autotags=autotags,
         screen="work/screen/{character}.tsv",
         edits=edits_manifest,
         images="work/clean/{character}",

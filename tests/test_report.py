@@ -76,10 +76,14 @@ def make(tmp_path):
             max_aspect=3, alpha_visible_share=0.001, jpeg_quality=95,
         )  # fmt: skip
         normalize_tags(
-            manifest, screen, clean, hand, captions, tag="shimakaze (azur lane)", trigger="shim", drop=[], keep=[],
-            drop_costumes=True, rename={}, tag_list="", drop_categories=[],
+            manifest, screen, clean, hand, None, captions, tmp_path / "tags.tsv", tmp_path / "captions.tsv",
+            tag="shimakaze (azur lane)", trigger="shim", drop=[], keep=[], drop_costumes=True, rename={}, tag_list="",
+            drop_categories=[], fold_implied=False, implications={},
         )  # fmt: skip
-        build_dataset(clean, captions, dataset, trigger="shim", repeats=6, target_steps=1, max_train_epochs=10)
+        build_dataset(
+            manifest, screen, clean, captions, hand, dataset, trigger="shim", repeats=6, target_steps=1,
+            max_train_epochs=10, tiers={},
+        )  # fmt: skip
         settings = {
             "tag": "shimakaze (azur lane)", "resolution": 64, "enable_bucket": True, "min_bucket_reso": 32,
             "max_bucket_reso": 128, "bucket_reso_steps": 32, "bucket_no_upscale": False, "train_batch_size": 4,
