@@ -62,7 +62,7 @@ def draw_contact_sheet(out_png: Path, shown: Sequence[Shown], rules: Sequence[st
     Args:
         out_png: the first page; the others are `{stem}-2.png` and so on beside it. Its stem is the heading.
         shown: the files in natural order.
-        rules: the order of the groups of dropped files.
+        rules: the order of the dropped files.
 
     Returns:
         the pages.
@@ -95,11 +95,9 @@ def _lay_out(shown: Sequence[Shown]) -> Layout:
 
 
 def _bands(shown: Sequence[Shown], rules: Sequence[str], layout: Layout) -> list[Band]:
-    bands = []
-    for rule in rules:
-        files = [each for each in shown if not each.keep and each.rule == rule]
-        bands += _group(f"dropped: {rule} ({len(files)})", files, layout, False)
+    dropped = [each for rule in rules for each in shown if not each.keep and each.rule == rule]
     kept = [each for each in shown if each.keep]
+    bands = _group(f"dropped ({len(dropped)})", dropped, layout, False)
     return bands + _group(f"kept ({len(kept)})", kept, layout, True)
 
 
@@ -186,7 +184,8 @@ def _open(preview: Path | None, side: int) -> Image.Image | None:
 
 
 def _reason_lines(each: Shown, side: int) -> list[str]:
-    return lettering.wrap(_printable(each.reason), TEXT, side, most=_REASON_LINES) if each.reason else []
+    text = ": ".join(part for part in (each.rule, each.reason) if part)
+    return lettering.wrap(_printable(text), TEXT, side, most=_REASON_LINES) if text else []
 
 
 def _printable(text: str) -> str:

@@ -29,16 +29,21 @@ def natural_key(name: str) -> tuple:
 
 
 def scan(folder: Path | str) -> list[Entry]:
-    """The files directly in a folder, in natural order; hidden ones and subfolders are left out.
+    """The files directly in a folder, in natural order; hidden ones are left out.
+
+    A subfolder that holds files is listed as `name/`, so that nobody wonders where its pictures are.
 
     Raises:
         UserError: a name that is not valid UTF-8 and so cannot be written down.
     """
     entries = []
     for path in Path(folder).iterdir():
-        if path.name.startswith(".") or not path.is_file():
+        if path.name.startswith(".") or not (path.is_file() or _holds_files(path)):
             continue
         _check_name(path)
+        if path.is_dir():
+            entries.append(Entry(f"{path.name}/", 0, 0))
+            continue
         status = path.stat()
         entries.append(Entry(path.name, status.st_size, status.st_mtime_ns))
     return sorted(entries, key=lambda entry: natural_key(entry.name))
@@ -56,11 +61,33 @@ def scan_tree(path: Path | str) -> list[Entry]:
     return sorted(entries)
 
 
+def _holds_files(folder: Path) -> bool:
+    files = (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+    return folder.is_dir() and any(files)
+
+
+def _only_folder(raw_dir: Path) -> Path:
+    """The one subfolder that all files of a folder lie in, as gallery-dl and kohya have it.
+
+    Raises:
+        UserError: they lie in several.
+    """
+    folders = sorted({path.parent for path in raw_dir.rglob("*") if path.is_file() and not path.name.startswith(".")})
+    if len(folders) == 1:
+        return folders[0]
+    listed = ", ".join(folder.relative_to(raw_dir).as_posix() for folder in folders[:3])
+    raise UserError(
+        "The pictures lie in several subfolders.", file=raw_dir,
+        found=listed + (f" and {len(folders) - 3} more" if len(folders) > 3 else ""),
+        expected="all pictures and tag files in one folder", setting="move them together, or choose one by raw_dir",
+    )  # fmt: skip
+
+
 def raw_text(raw_dir: str, character: str, key: str = "raw_dir") -> str:
     """The manifest of a character's raw folder, or of another folder of pictures that its setting `key` names.
 
     Raises:
-        UserError: no such folder, or no file in it.
+        UserError: no such folder, no file in it, or files in several subfolders only.
     """
     setting = f"characters.{character}.{key}"
     if not raw_dir or not Path(raw_dir).is_dir():
@@ -72,6 +99,9 @@ def raw_text(raw_dir: str, character: str, key: str = "raw_dir") -> str:
             setting=setting,
         )
     entries = scan(raw_dir)
+    if entries and all(entry.name.endswith("/") for entry in entries):
+        raw_dir = _only_folder(Path(raw_dir)).as_posix()
+        entries = scan(raw_dir)
     if not entries:
         raise UserError(
             f"The folder of {character}'s pictures is empty.",

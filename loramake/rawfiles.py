@@ -43,8 +43,8 @@ class RawFolder:
 
 
 def is_picture_name(name: str) -> bool:
-    """Whether a file name has the suffix of a picture."""
-    return PurePath(name).suffix.lower() in PICTURE_SUFFIXES and not name.startswith(".")
+    """Whether a file name has the suffix of a picture; subfolders are listed as `name/` and are none."""
+    return PurePath(name).suffix.lower() in PICTURE_SUFFIXES and not name.startswith(".") and not name.endswith("/")
 
 
 def pair_tag_files(names: Iterable[str]) -> dict[str, str]:

@@ -84,3 +84,27 @@ def test_models_are_files_or_folders_and_must_be_there(raw):
 def test_large_manifests_keep_snakemakes_checksums(tmp_path):
     entries = [manifest.Entry(f"{number}.jpg", 123456, 1700000000123456789) for number in range(8000)]
     assert len(manifest.to_text({"raw_dir": "raw/shim"}, entries).encode()) < 1_000_000
+
+
+def test_files_in_one_subfolder_are_found_there(tmp_path):
+    inner = tmp_path / "gallery-dl" / "danbooru" / "shimakaze"
+    inner.mkdir(parents=True)
+    (inner / "1.jpg").touch()
+    path = tmp_path / "m.json"
+    path.write_text(manifest.raw_text(str(tmp_path / "gallery-dl"), "shim"), encoding="utf-8")
+    folder, entries = manifest.read(path)
+    assert (folder, [entry.name for entry in entries]) == (inner, ["1.jpg"])
+
+
+def test_files_in_several_subfolders_are_refused_by_name(tmp_path):
+    for name in ("3_good", "1_bad"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.jpg").touch()
+    with pytest.raises(UserError, match="1_bad, 3_good"):
+        manifest.raw_text(str(tmp_path), "shim")
+
+
+def test_a_subfolder_beside_files_is_listed(raw):
+    (raw / "more").mkdir()
+    (raw / "more" / "3.jpg").touch()
+    assert [entry.name for entry in manifest.scan(raw)] == ["1.jpg", "1.txt", "2.png", "10.png", "more/"]

@@ -22,11 +22,15 @@ SETTINGS = {
 }
 
 
-def screen(tmp_path, files, edits="", **settings):
+def screen(tmp_path, files, edits="", automatic=None, **settings):
     manifest = write_raw(tmp_path / "raw", files)
     (tmp_path / "edits.yaml").write_text(edits, encoding="utf-8")
+    for stem, text in (automatic or {}).items():
+        (tmp_path / "autotags").mkdir(exist_ok=True)
+        (tmp_path / "autotags" / f"{stem}.txt").write_text(text, encoding="utf-8")
     out = tmp_path / "work" / "screen" / "x.tsv"
-    screen_images(manifest, tmp_path / "edits.yaml", out, tmp_path / "cache", **{**SETTINGS, **settings})
+    settings = {**SETTINGS, "autotags": tmp_path / "autotags", **settings}
+    screen_images(manifest, tmp_path / "edits.yaml", out, tmp_path / "cache", **settings)
     return {each.file: (each.keep, each.rule) for each in read_decisions(out)}
 
 
@@ -179,3 +183,74 @@ def test_only_new_content_is_looked_at(tmp_path, monkeypatch):
     assert list(screen(tmp_path, {}, require_tags=False)) == ["2.png", "3.png", "4.png"]
     assert looked == ["3.png"]
     assert len(list((tmp_path / "cache" / "thumbnails").iterdir())) == 3
+
+
+def test_automatic_tags_stand_beside_the_written_ones(tmp_path):
+    files = {f"{number}.png": picture(number) for number in range(1, 6)} | {"4.txt": "child", "5.txt": "1girl"}
+    automatic = {"1": "1girl, solo", "2": "2girls", "4": "nude"}
+    assert screen(tmp_path, files, edits="files: {4.png: {keep: true}}", automatic=automatic) == {
+        "1.png": (True, ""),
+        "2.png": (False, "tags"),
+        "3.png": (False, "missing tags"),
+        "4.png": (False, "minors"),
+        "5.png": (True, ""),
+    }
+    decisions = read_decisions(tmp_path / "work" / "screen" / "x.tsv")
+    assert "tagger" in next(each.reason for each in decisions if each.file == "2.png")
+
+
+def test_nothing_saves_a_copy_of_what_the_minors_rule_rejects(tmp_path):
+    original = picture(1, (300, 400))
+    files = {
+        "1.png": original, "1.txt": "loli",
+        "2.png": encoded(original, "PNG"), "2.txt": "1girl",
+        "3.png": original.resize((330, 440)), "3.txt": "1girl",
+        "4.png": picture(4, (300, 400)), "4.txt": "1girl",
+    }  # fmt: skip
+    edits = "files: {2.png: {keep: true}, 3.png: {keep: true}}"
+    decided = screen(tmp_path, files, edits)
+    assert decided == {f"{n}.png": (False, "minors") for n in (1, 2, 3)} | {"4.png": (True, "")}
+
+
+def test_ratings_come_from_tags_or_side_files(tmp_path):
+    files = {f"{number}.png": picture(number) for number in range(1, 5)}
+    files |= {"1.txt": "1girl, rating:explicit", "2.txt": "1girl", "3.txt": "1girl, rating:g", "4.txt": "1girl"}
+    files |= {"2.json": '{"rating": "q"}', "4.json": '{"rating": "nothing known"}'}
+    decided = screen(tmp_path, files, ratings=["general"])
+    assert [name for name, (keep, _) in decided.items() if keep] == ["3.png", "4.png"]
+    assert {rule for keep, rule in decided.values() if not keep} == {"rating"}
+    assert all(keep for keep, _ in screen(tmp_path, {}, ratings=["general", "questionable", "explicit"]).values())
+
+
+def test_of_equal_copies_the_best_liked_stays(tmp_path):
+    large = picture(1, (300, 400))
+    files = {"1.png": large, "2.jpg": encoded(large, "JPEG", quality=90), "3.png": encoded(large, "PNG")}
+    files |= {f"{number}.txt": "1girl" for number in (1, 2, 3)}
+    files |= {"1.json": '{"score": 3}', "2.json": '{"score": 40}'}
+    decided = screen(tmp_path, files)
+    assert [name for name, (keep, _) in decided.items() if keep] == ["2.jpg"]
+
+
+def test_bad_tag_files_are_named(tmp_path):
+    files = {f"{number}.png": picture(number) for number in range(1, 4)}
+    files |= {"1.txt": b"1girl\x00\x01\x07", "2.txt": "1girl, café".encode("latin-1"), "3.txt": "1girl"}
+    decided = screen(tmp_path, files, edits="files: {1.png: {keep: true}}")
+    assert decided == {"1.png": (False, "unreadable"), "2.png": (True, ""), "3.png": (True, "")}
+    reasons = {each.file: each.reason for each in read_decisions(tmp_path / "work" / "screen" / "x.tsv")}
+    assert "1.txt" in reasons["1.png"] and "2.txt" in reasons["2.png"]
+
+
+def test_summary_counts_what_each_rule_dropped(tmp_path):
+    files = {f"{number}.png": picture(number) for number in range(1, 6)}
+    files |= {"1.txt": "comic", "2.txt": "comic", "3.txt": "2girls", "4.txt": "1girl", "6.mp4": b""}
+    out = tmp_path / "work" / "x.summary.tsv"
+    screen(tmp_path, files, out_summary=out, out_sheet=tmp_path / "work" / "x.png")
+    assert [row.split("\t") for row in out.read_text(encoding="utf-8").splitlines()[1:]] == [
+        ["kept", "", "1"],
+        ["missing tags", "no tag file, or nothing in it", "1"],
+        ["tags", "comic", "2"],
+        ["tags", "2girls", "1"],
+        ["stray", "a video", "1"],
+    ]
+    with Image.open(tmp_path / "work" / "x.png") as sheet:
+        sheet.load()
