@@ -43,7 +43,7 @@ def to_srgb(image: Image.Image) -> Image.Image:
 def to_eight_bits(image: Image.Image) -> Image.Image:
     """Grey of 16 bits as 8 bits, with its transparent value as alpha; Pillow's own conversion would clip at 255."""
     values = np.asarray(image).astype(np.float64)
-    grey = Image.fromarray(np.clip(values / 257, 0, 255).astype(np.uint8))
+    grey = Image.fromarray(np.clip(np.rint(values / 257), 0, 255).astype(np.uint8))
     nothing = image.info.get("transparency")
     if isinstance(nothing, int):
         grey.putalpha(Image.fromarray(np.where(values == nothing, 0, 255).astype(np.uint8)))

@@ -38,7 +38,8 @@ def scan(folder: Path | str) -> list[Entry]:
     """
     entries = []
     for path in Path(folder).iterdir():
-        if path.name.startswith(".") or not (path.is_file() or _holds_files(path)):
+        # a leading .. is no sign of a hidden file but of a trick or a mistake, and gets its row
+        if (path.name.startswith(".") and path.name[:2] != "..") or not (path.is_file() or _holds_files(path)):
             continue
         _check_name(path)
         if path.is_dir():

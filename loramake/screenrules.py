@@ -71,6 +71,8 @@ def judge_stray(raw: RawFolder, name: str) -> Decision:
     """The row of a file that is neither a picture nor belongs to one, or of a subfolder (`name/`)."""
     if name.endswith("/"):
         return Decision(name, False, "stray", "a subfolder: not looked into")
+    if name.startswith("."):
+        return Decision(name, False, "stray", "a name that begins with a dot: rename it")
     suffix = PurePath(name).suffix.lower()
     kinds = {
         "a tag file without picture": TAG_SUFFIXES,

@@ -7,7 +7,7 @@ import pytest
 from loramake.edits import Edit, read_edits
 from loramake.errors import UserError
 
-NAMES = ["1.jpg", "2.png", "it's тест.png"]
+NAMES = ["1.jpg", "1.txt", "2.png", "it's тест.png"]
 
 
 def read(tmp_path, text):
@@ -30,12 +30,12 @@ def test_everything(tmp_path):
     text = """
 files:
   "1.jpg": {keep: true, crop: [0, 1, 20, 30], paint: [[1, 2, 3, 4], [5, 6, 7, 8]]}
-  "2.png": {drop: bad hands}
+  "2.png": {drop: bad hands, tier: good}
   "it's тест.png": {tags: {add: [Rabbit_Ears, 1980], drop: [smile]}}
 """
     assert read(tmp_path, text) == {
         "1.jpg": Edit(keep=True, crop=(0, 1, 20, 30), paint=((1, 2, 3, 4), (5, 6, 7, 8))),
-        "2.png": Edit(drop="bad hands"),
+        "2.png": Edit(drop="bad hands", tier="good"),
         "it's тест.png": Edit(add_tags=("rabbit ears", "1980"), drop_tags=("smile",)),
     }
 
@@ -56,6 +56,11 @@ def test_tags_are_edited_in_order():
         ("files: {7: {keep: true}}", "7"),
         ("files: {1.jpg: keep}", "keep"),
         ("files: {1.jpg: {kep: true}}", "kep"),
+        ("files: {1.jpg: {kep: true}}", "keep?"),
+        ("files: {1.txt: {keep: true}}", "1.jpg"),
+        ("files: {2.jpg: {keep: true}}", "2.png"),
+        ("files: {1.jpg: {tier: [good]}}", "tier of 1.jpg"),
+        ("files: {1.jpg: {tier: ''}}", "tier of 1.jpg"),
         ("files: {1.jpg: {keep: 1}}", "1.jpg"),
         ("files: {1.jpg: {drop: true}}", "1.jpg"),
         ("files: {1.jpg: {drop: ''}}", "1.jpg"),

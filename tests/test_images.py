@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageOps
@@ -74,6 +76,60 @@ def test_colour_profiles(tmp_path):
     assert not images.read_header(tmp_path / "odd.png").plain
     # a profile that does not fit its picture is passed over
     assert np.array_equal(images.load_rgb(tmp_path / "odd.png"), np.asarray(picture(1)))
+
+
+def profile_of(name: str) -> bytes:
+    """A matrix profile: linear light for RGB or grey, with sRGB's colours; written by hand, as Pillow makes only sRGB."""
+    kind = b"GRAY" if name == "grey" else b"RGB "
+    xyz = {b"rXYZ": (0.4361, 0.2225, 0.0139), b"gXYZ": (0.3851, 0.7169, 0.0971), b"bXYZ": (0.1431, 0.0606, 0.7141)}
+    white, linear = (0.9642, 1.0, 0.8249), b"curv" + struct.pack(">II", 0, 0)
+
+    def point(values):
+        return b"XYZ " + struct.pack(">I3i", 0, *(round(value * 65536) for value in values))
+
+    text = b"linear"
+    tags = {b"desc": b"desc" + struct.pack(">II", 0, len(text) + 1) + text + bytes(79), b"wtpt": point(white)}
+    curves = (b"kTRC",) if name == "grey" else (b"rTRC", b"gTRC", b"bTRC")
+    tags |= dict.fromkeys(curves, linear) | ({} if name == "grey" else {key: point(xyz[key]) for key in xyz})
+    table, data, start = b"", b"", 132 + 12 * len(tags)
+    for key, value in tags.items():
+        value += bytes(-len(value) % 4)
+        table += key + struct.pack(">II", start + len(data), len(value))
+        data += value
+    head = struct.pack(">I4sI4s4s4s", start + len(data), b"none", 0x02100000, b"mntr", kind, b"XYZ ")
+    head += bytes(12) + b"acsp" + bytes(28) + struct.pack(">3i", *(round(value * 65536) for value in white)) + bytes(48)
+    return head + struct.pack(">I", len(tags)) + table + data
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "L", "LA"])
+def test_profiles_of_all_kinds_of_pictures_count(tmp_path, mode):
+    # a quarter of the light in a linear space is 137 in sRGB
+    image = Image.new("RGBA", (8, 8), (64, 64, 64, 255))
+    image = image.convert("RGB").quantize(4) if mode == "P" else image.convert(mode)
+    image.save(tmp_path / "a.png", icc_profile=profile_of("grey" if mode in ("L", "LA") else "rgb"))
+    assert not images.read_header(tmp_path / "a.png").plain
+    loaded = images.load(tmp_path / "a.png")
+    assert loaded.mode == ("RGBA" if mode in ("RGBA", "LA") else "RGB")
+    assert np.abs(np.asarray(images.flatten(loaded)).astype(int) - 137).max() <= 2
+
+
+def test_a_transparent_value_of_sixteen_bits_is_transparent(tmp_path):
+    values = np.full((4, 4), 40000, dtype=np.uint16)
+    values[:, :2] = 513
+    Image.fromarray(values).save(tmp_path / "a.png", transparency=513)
+    loaded = images.load(tmp_path / "a.png")
+    assert images.visible_alpha(loaded) == 0.5
+    assert np.asarray(images.flatten(loaded))[0, :, 0].tolist() == [255, 255, 156, 156]
+
+
+def test_a_wrong_checksum_is_damage(tmp_path):
+    picture(1).save(tmp_path / "a.png")
+    images.check_sums(tmp_path / "a.png")
+    content = bytearray((tmp_path / "a.png").read_bytes())
+    content[content.index(b"IDAT") + 60] ^= 1
+    (tmp_path / "a.png").write_bytes(content)
+    with pytest.raises(images.PictureError, match="damaged"):
+        images.check_sums(tmp_path / "a.png")
 
 
 @pytest.mark.parametrize("kind", ["rgba", "palette", "grey"])
