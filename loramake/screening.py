@@ -70,6 +70,9 @@ def screen_images(
         for name in raw.pictures
     ]
     decisions = _decide(raw, pictures, limits, near_duplicate_distance, cache_dir)
+    if not any(each.keep for each in decisions):
+        # the outputs of a failed job are deleted, and just then people want to see why
+        out_tsv, out_sheet = cache_dir / "nothing_left.tsv", out_sheet and cache_dir / "nothing_left.png"
     rows = [[each.file, "keep" if each.keep else "drop", each.rule, each.reason] for each in decisions]
     write_table(out_tsv, COLUMNS, rows)
     if out_summary:
@@ -79,7 +82,7 @@ def screen_images(
     missing = sum(each.rule == "missing tags" for each in decisions)
     if missing and autotags is None:
         print(f"without tags: {missing}; no tagger is configured that would look at them (autotag.model)")
-    _report(decisions, raw.folder)
+    _report(decisions, raw.folder, out_tsv)
     return decisions
 
 
@@ -130,7 +133,7 @@ def kept_files(screen_tsv: Path) -> list[str]:
     return [decision.file for decision in read_decisions(screen_tsv) if decision.keep]
 
 
-def _report(decisions: list[Decision], folder: Path) -> None:
+def _report(decisions: list[Decision], folder: Path, table: Path) -> None:
     """Print how many each rule dropped; a character without any picture is an error."""
     counts = Counter(each.rule for each in decisions if not each.keep)
     kept = sum(each.keep for each in decisions)
@@ -139,7 +142,7 @@ def _report(decisions: list[Decision], folder: Path) -> None:
         raise UserError(
             "No usable picture is left.",
             file=folder,
-            found=f"{len(decisions)} files; dropped by rule: {summary}",
+            found=f"{len(decisions)} files; dropped by rule: {summary}; each with its reason in {table}",
             expected="at least one picture that passes all rules",
             setting="the rules under screen:, or keep: true in config/edits/",
         )

@@ -157,8 +157,10 @@ def test_nothing_left_names_the_rules(tmp_path):
     files = {"1.png": picture(1), "1.txt": "comic", "2.png": picture(2), "3.mp4": b""}
     with pytest.raises(UserError) as caught:
         screen(tmp_path, files)
-    for part in ("tags 1", "missing tags 1", "stray 1"):
+    table = tmp_path / "cache" / "nothing_left.tsv"
+    for part in ("tags 1", "missing tags 1", "stray 1", str(table)):
         assert part in str(caught.value)
+    assert {each.file for each in read_decisions(table)} == {"1.png", "2.png", "3.mp4"}
 
 
 def test_odd_names_survive(tmp_path):
