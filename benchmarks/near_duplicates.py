@@ -31,7 +31,8 @@ from drawing import VALUES, draw, shimakaze_attributes  # noqa: E402
 
 from loramake.neardup import find_copies, make_thumbnail, sign  # noqa: E402
 
-LONGEST = 512  # px of a photograph
+LONGEST = 640  # px of a photograph
+LEAST = 256  # px of a copy's shorter side: the default of screen.min_side, below which a copy is dropped anyway
 
 
 def encoded(image: Image.Image, form: str, quality: int) -> Image.Image:
@@ -51,7 +52,9 @@ def cut(image: Image.Image, rng: random.Random) -> Image.Image:
     )
 
 
-def scaled(image: Image.Image, share: float) -> Image.Image:
+def scaled(image: Image.Image, rng: random.Random) -> Image.Image:
+    """To anything between the least size and half as large again."""
+    share = rng.uniform(min(1.0, LEAST / min(image.size)), 1.5)
     return image.resize([max(1, round(side * share)) for side in image.size], Image.Resampling.BICUBIC)
 
 
@@ -63,10 +66,10 @@ def other_hue(image: Image.Image, rng: random.Random) -> Image.Image:
 
 
 COPIES: dict[str, Callable[[Image.Image, random.Random], Image.Image]] = {
-    "resized": lambda image, rng: scaled(image, rng.uniform(0.35, 1.6)),
+    "resized": scaled,
     "recompressed": lambda image, rng: encoded(image, rng.choice(("JPEG", "WEBP")), rng.randrange(40, 90)),
     "cut": cut,
-    "cut, resized, recompressed": lambda image, rng: encoded(scaled(cut(image, rng), rng.uniform(0.4, 1)), "JPEG", 70),
+    "cut, resized, recompressed": lambda image, rng: encoded(scaled(cut(image, rng), rng), "JPEG", 70),
 }
 ALTERED: dict[str, Callable[[Image.Image, random.Random], Image.Image]] = {
     "flipped": lambda image, rng: ImageOps.mirror(image),
@@ -80,7 +83,7 @@ def drawings(count: int) -> Iterator[tuple[Image.Image, dict[str, Image.Image]]]
     rng = random.Random(5)
     for seed in range(count):
         attributes = shimakaze_attributes(rng)
-        size = rng.choice(((256, 320), (256, 256), (320, 256)))
+        size = rng.choice(((384, 480), (416, 416), (480, 384)))
         others = {}
         for field in REDRAWN:
             value = rng.choice([each for each in VALUES[field] if each != getattr(attributes, field)])
@@ -108,7 +111,11 @@ def pairs(count: int, folder: Path | None) -> Iterator[tuple[str, bool, Image.Im
         for original, others in originals:
             for kind, change in COPIES.items():
                 yield f"{source}: {kind}", True, original, change(original, rng)
+            # a hue that was turned shows in coloured pictures only
+            grey = np.asarray(original.convert("HSV"))[..., 1].mean() < 30
             for kind, change in ALTERED.items():
+                if kind == "other hue" and grey:
+                    continue
                 yield f"{source}: {kind}", False, original, change(original, rng)
             for kind, other in others.items():
                 yield f"{source}: other {kind.replace('_', ' ')}", False, original, other

@@ -5,7 +5,7 @@ Kept here and not beside the stages, since planning must not import torch.
 
 REVISIONS: dict[str, int] = {
     "autotag": 1,
-    "screen": 2,
+    "screen": 3,
     "clean": 2,
     "tags": 2,
     "dataset": 1,
