@@ -32,7 +32,7 @@ SCREEN = {
 CLEAN = {"max_aspect": 3.0, "alpha_visible_share": 0.001, "jpeg_quality": 90}
 TAGS = {
     "tag": "shim", "trigger": "shim", "drop": [], "keep": [], "drop_costumes": True, "rename": {}, "tag_list": "",
-    "drop_categories": [],
+    "drop_categories": [], "fold_implied": False, "implications": {},
 }  # fmt: skip
 
 
@@ -104,10 +104,11 @@ def run_stages(folder: Path, edits: Path | None = None) -> list:
         out_summary=work / "summary.tsv", out_sheet=work / "sheet.png", threads=2,
     )  # fmt: skip
     clean_images(manifest, screen, edits, work / "clean", work / "cache" / "clean", **CLEAN, threads=2)
-    normalize_tags(manifest, screen, work / "clean", edits, work / "tags", **TAGS)
+    tables = work / "tags.tsv", work / "captions.tsv"
+    normalize_tags(manifest, screen, work / "clean", edits, None, work / "tags", *tables, **TAGS)
     build_dataset(
-        work / "clean", work / "tags", work / "dataset",
-        trigger="shim", repeats=1, target_steps=1, max_train_epochs=1,
+        manifest, screen, work / "clean", work / "tags", edits, work / "dataset",
+        trigger="shim", repeats=1, target_steps=1, max_train_epochs=1, tiers={},
     )  # fmt: skip
     return decisions
 

@@ -90,8 +90,8 @@ def test_all_sources_meet(tmp_path):
     )
     automatic = tmp_path / "auto"
     automatic.mkdir()
-    (automatic / "1.txt").write_text("smile, rating:general", encoding="utf-8")
-    (automatic / "3.txt").write_text("smile, rating:general", encoding="utf-8")
+    (automatic / "1.jpg.txt").write_text("smile, rating:general", encoding="utf-8")
+    (automatic / "3.jpg.txt").write_text("smile, rating:general", encoding="utf-8")
     known = [read_raw_tags(raw, name, automatic) for name in ("1.jpg", "2.jpg", "3.jpg")]
     assert [each.tags for each in known] == [
         ["solo", "smile", "rating:general"],

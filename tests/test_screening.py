@@ -25,9 +25,9 @@ SETTINGS = {
 def screen(tmp_path, files, edits="", automatic=None, **settings):
     manifest = write_raw(tmp_path / "raw", files)
     (tmp_path / "edits.yaml").write_text(edits, encoding="utf-8")
-    for stem, text in (automatic or {}).items():
+    for name, text in (automatic or {}).items():
         (tmp_path / "autotags").mkdir(exist_ok=True)
-        (tmp_path / "autotags" / f"{stem}.txt").write_text(text, encoding="utf-8")
+        (tmp_path / "autotags" / f"{name}.txt").write_text(text, encoding="utf-8")
     out = tmp_path / "work" / "screen" / "x.tsv"
     settings = {**SETTINGS, "autotags": tmp_path / "autotags", **settings}
     screen_images(manifest, tmp_path / "edits.yaml", out, tmp_path / "cache", **settings)
@@ -189,7 +189,7 @@ def test_only_new_content_is_looked_at(tmp_path, monkeypatch):
 
 def test_automatic_tags_stand_beside_the_written_ones(tmp_path):
     files = {f"{number}.png": picture(number) for number in range(1, 6)} | {"4.txt": "child", "5.txt": "1girl"}
-    automatic = {"1": "1girl, solo", "2": "2girls", "4": "nude"}
+    automatic = {"1.png": "1girl, solo", "2.png": "2girls", "4.png": "nude"}
     assert screen(tmp_path, files, edits="files: {4.png: {keep: true}}", automatic=automatic) == {
         "1.png": (True, ""),
         "2.png": (False, "tags"),
