@@ -15,9 +15,8 @@ from loramake import files
 from loramake.errors import UserError
 from loramake.lorahash import lora_digest
 from loramake.prompts import read_prompts
+from loramake.samplernames import check_sampler
 
-# the names in samplers.SAMPLERS, known here without torch
-SAMPLER_NAMES = ("Euler", "Euler a", "DPM++ 2M", "DPM++ 2M Karras", "DDIM")
 WEIGHT_LIMIT, MOST_WEIGHTS = 10, 100
 
 _N = r"[+-]?(?:\d+\.?\d*|\.\d+)"
@@ -119,16 +118,6 @@ def _expand(entry: str, setting: str) -> list[Decimal]:
         raise UserError("This range of weights never ends.", found=entry, expected=_WEIGHT_FORMS, setting=setting)
     count = int((end - start) / step) + 1
     return [start + step * place for place in range(min(count, MOST_WEIGHTS + 1))]
-
-
-def check_sampler(name: str) -> None:
-    """Refuse an unknown sampler before anything is loaded.
-
-    Raises:
-        UserError: lists the known ones.
-    """
-    if name not in SAMPLER_NAMES:
-        raise UserError("Unknown sampler.", found=name, expected=", ".join(SAMPLER_NAMES), setting="grid.sampler")
 
 
 def check_grid(

@@ -11,10 +11,12 @@ import torch
 from torch import Tensor
 
 from loramake.bank import BASE, LoraBank
+from loramake.denoising import guide, make_denoiser, seeded_noise
 from loramake.models import StableDiffusion1
 from loramake.prompts import Sections, parse, per_step
 from loramake.promptwindows import Window, encode_windows, make_windows
-from loramake.samplers import find_sampler, guide, make_denoiser, sample, seeded_noise
+from loramake.samplernames import resolve_eta
+from loramake.samplers import find_sampler, sample
 
 # pictures decoded at once: as many as have this many pixels together, at least one (a decoder takes much memory)
 DECODED_PIXELS = 512 * 1024
@@ -79,6 +81,7 @@ def paint(
     height: int,
     clip_skip: int,
     batch_size: int,
+    eta: str | float = "auto",
 ) -> Iterator[tuple[int, numpy.ndarray]]:
     """Draw the requests, batch by batch.
 
@@ -90,6 +93,7 @@ def paint(
         sampler: name as in the webui.
         width, height: px, multiples of the VAE's 8.
         batch_size: pictures drawn at once; with guidance the U-Net sees twice as many samples.
+        eta: share of fresh noise, 0 … 1, or "auto": the sampler's own.
 
     Yields:
         the place in `requests` and the picture, (height, width, 3) uint8; not in order.
@@ -97,7 +101,8 @@ def paint(
     Raises:
         UserError: a prompt that cannot be read, an unknown sampler, clip_skip beyond the encoder's layers.
     """
-    method, texts = find_sampler(sampler), TextStates(model.text_encoder, bank, clip_skip)
+    method, eta = find_sampler(sampler), resolve_eta(sampler, eta)
+    texts = TextStates(model.text_encoder, bank, clip_skip)
     split = _splitter(model.tokenizer, steps)
     read = [_Text(split(request.prompt), split(request.negative_prompt)) for request in requests]
     factor = 2 ** (len(model.vae.config.block_out_channels) - 1)
@@ -107,7 +112,7 @@ def paint(
         batch = [requests[place] for place in places]
         noise = seeded_noise([request.seed for request in batch], shape, like.device)
         predict = _predictor(model.unet, bank, batch, [read[place] for place in places], texts, cfg_scale)
-        latents = sample(method, make_denoiser(predict, model.prediction_type), noise(), steps, noise)
+        latents = sample(method, make_denoiser(predict, model.prediction_type), noise(), steps, noise, eta)
         yield from zip(places, decode(model.vae, latents / model.scaling_factor), strict=True)
 
 
@@ -148,7 +153,7 @@ def _predictor(
     states: TextStates,
     cfg_scale: float,
 ) -> Callable[[Tensor, float, int], Tensor]:
-    """The guided U-Net of one batch, for `samplers.make_denoiser`."""
+    """The guided U-Net of one batch, for `denoising.make_denoiser`."""
     like = next(unet.parameters())
     adapters, weights = [request.adapter for request in batch], [request.weight for request in batch]
     once = bank.choose(adapters, weights, like=like)

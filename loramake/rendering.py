@@ -9,12 +9,13 @@ from pathlib import Path
 from PIL import Image, ImageChops
 
 from loramake import files, pngtext
-from loramake.cells import Cell, check_sampler, find_checkpoints, parse_weights, plan_cells, weight_text, write_index
+from loramake.cells import Cell, find_checkpoints, parse_weights, plan_cells, weight_text, write_index
 from loramake.cellshares import paint_in_shares
 from loramake.errors import UserError
 from loramake.modelhash import content_hash
 from loramake.prompts import read_prompts
 from loramake.revisions import REVISIONS
+from loramake.samplernames import DEFAULT_ETA, check_sampler, resolve_eta
 
 ROUNDING = 2  # of 255
 
@@ -37,6 +38,7 @@ def render_cells(
     sampler: str,
     steps: int,
     cfg_scale: float,
+    eta: str | float,
     width: int,
     height: int,
     batch_size: int,
@@ -55,6 +57,7 @@ def render_cells(
         prompts: in the webui's language, with `{trigger}`.
         weights: see `cells.parse_weights`; weight 0 is drawn once for all epochs.
         sampler, steps, cfg_scale, width, height: as in the webui; sides in px, multiples of 8.
+        eta: share of fresh noise, 0 … 1, or "auto": the sampler's own.
         batch_size: pictures drawn at once.
         epochs: "all" or a list.
         threads: CPU threads.
@@ -76,9 +79,12 @@ def render_cells(
         "clip_skip": clip_skip,
         "negative_prompt": negative,
     }
+    noise = _noise_settings(sampler, eta)
     models = _hash_models(cells_cache, base_model, base_model_config, vae)
-    cells = plan_cells(checkpoints, axis, texts, seeds, shared={**look, **models, "revision": REVISIONS["cells"]})
-    fields = _common_fields(look, models["model"], base_model, vae)
+    cells = plan_cells(
+        checkpoints, axis, texts, seeds, shared={**look, **noise, **models, "revision": REVISIONS["cells"]}
+    )
+    fields = _common_fields(look, noise, models["model"], base_model, vae)
     described = {cell: _describe(cell, negative, fields) for cell in cells}
     missing = {cell.recipe: cell for cell in cells if not pngtext.is_whole(_cached(cells_cache, cell))}
     if missing:
@@ -91,6 +97,7 @@ def render_cells(
             device=device,
             batch_size=batch_size,
             threads=threads,
+            eta=eta,
             **look,
         )
     reused = len({cell.recipe for cell in cells}) - len(missing)
@@ -118,7 +125,15 @@ def _hash_models(cells_cache: Path, base_model: str, base_model_config: str, vae
     }
 
 
-def _common_fields(look: Mapping[str, object], model_hash: str, base_model: str, vae: str) -> dict[str, object]:
+def _noise_settings(sampler: str, eta: str | float) -> dict[str, float]:
+    """The eta as part of a recipe: only where it is not the sampler's own, which changes nothing."""
+    resolved = resolve_eta(sampler, eta)
+    return {"eta": resolved} if resolved != (DEFAULT_ETA[sampler] or 0.0) else {}
+
+
+def _common_fields(
+    look: Mapping[str, object], noise: Mapping[str, float], model_hash: str, base_model: str, vae: str
+) -> dict[str, object]:
     """The fields of the webui's text that all cells share, in its order."""
     return {
         "Steps": look["steps"],
@@ -130,6 +145,7 @@ def _common_fields(look: Mapping[str, object], model_hash: str, base_model: str,
         "Model": Path(base_model).stem,
         "VAE": Path(vae).name or None,
         "Clip skip": look["clip_skip"] if look["clip_skip"] > 1 else None,
+        "Eta DDIM" if look["sampler"] == "DDIM" else "Eta": f"{noise['eta']:g}" if noise else None,
     }
 
 

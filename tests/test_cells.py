@@ -6,8 +6,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from loramake import samplers
-from loramake.cells import SAMPLER_NAMES, check_sampler, find_checkpoints, parse_weights, plan_cells, weight_text
+from loramake.cells import find_checkpoints, parse_weights, plan_cells, weight_text
 from loramake.errors import UserError
 
 
@@ -60,14 +59,6 @@ def test_weights_have_no_rounding_tails():
 def test_bad_weights(value):
     with pytest.raises(UserError, match="grid.weights"):
         parse_weights(value)
-
-
-def test_sampler_names_are_the_samplers():
-    assert set(SAMPLER_NAMES) == set(samplers.SAMPLERS)
-    for name in SAMPLER_NAMES:
-        check_sampler(name)
-    with pytest.raises(UserError, match="DPM"):
-        check_sampler("dpm++ 2m karras")
 
 
 @pytest.fixture()

@@ -39,7 +39,7 @@ def drawn(requests, batch_size=8, **changes) -> list[numpy.ndarray]:
     return [pictures[place] for place in range(len(requests))]
 
 
-@pytest.mark.parametrize("sampler", ["Euler a", "DPM++ 2M Karras"])
+@pytest.mark.parametrize("sampler", ["Euler a", "DPM++ 2M Karras", "DPM++ SDE", "UniPC"])
 @pytest.mark.parametrize("cfg_scale", [1.0, 4.0])
 def test_batches_change_nothing(sampler, cfg_scale):
     together = drawn(REQUESTS, sampler=sampler, cfg_scale=cfg_scale)
@@ -47,6 +47,13 @@ def test_batches_change_nothing(sampler, cfg_scale):
         (alone,) = drawn([request], sampler=sampler, cfg_scale=cfg_scale)
         assert picture.shape == (48, 64, 3)
         assert abs(picture.astype(int) - alone.astype(int)).max() <= 1
+
+
+def test_eta_is_the_samplers_own_unless_set():
+    request = REQUESTS[:1]
+    (own,), (full,), (none,) = (drawn(request, sampler="Euler a", **eta) for eta in ({}, {"eta": 1}, {"eta": 0}))
+    assert numpy.array_equal(own, full) and not numpy.array_equal(own, none)
+    assert numpy.array_equal(none, drawn(request, sampler="Euler")[0])
 
 
 def test_weight_zero_is_the_base():

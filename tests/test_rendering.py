@@ -31,6 +31,7 @@ SETTINGS = {
     "sampler": "Euler a",
     "steps": 2,
     "cfg_scale": 3,
+    "eta": "auto",
     "width": 64,
     "height": 64,
     "batch_size": 5,
@@ -153,6 +154,8 @@ def test_relinking_needs_no_torch(drawn, base, run, tmp_path):
         ({"epochs": [2]}, (0, 12)),
         ({"batch_size": 1, "threads": 1}, (0, 20)),
         ({"steps": 3, "seeds": [1], "prompts": ["x"], "weights": [1]}, (2, 0)),
+        ({"eta": 1.0}, (0, 20)),  # what "auto" is for this sampler
+        ({"eta": 0.5, "seeds": [1]}, (10, 0)),
     ],
 )
 def test_only_what_is_missing_is_rendered(drawn, base, run, tmp_path, changes, expected):
