@@ -38,9 +38,9 @@ class Choice:
 
 
 class _Current:
-    """The choice in force, seen by all layers of one bank; None: base alone."""
+    """The choices in force, seen by all layers of one bank; none: base alone."""
 
-    choice: Choice | None = None
+    choices: tuple[Choice, ...] = ()
 
 
 class BankLayer(torch.nn.Module):
@@ -69,27 +69,35 @@ class BankLayer(torch.nn.Module):
 
     def _rows(self, x: Tensor) -> Tensor:
         """(B, N, in) → (B, N, out)."""
-        choice, weight, bias = self._current.choice, self.base.weight.flatten(1), self.base.bias
-        rows = x.flatten(0, 1)
-        if choice is None or choice.weights is None:
-            return multiply(rows, weight, bias).view(*x.shape[:2], -1)
+        weight, bias = self.base.weight.flatten(1), self.base.bias
+        rows, choices = x.flatten(0, 1), self._current.choices
+        uniform = all(choice.adapter is not None and choice.weight is not None for choice in choices)
+        if choices and uniform and merges_pay(len(rows), *weight.T.shape) and x.dtype == torch.float32:
+            for choice in choices:
+                up, down = self.up[choice.adapter], self.down[choice.adapter]
+                weight = torch.addmm(weight, up, down, alpha=choice.weight)
+            choices = ()
+        y = multiply(rows, weight, bias).view(*x.shape[:2], -1)
+        for choice in choices:
+            self._add(y, x, choice)
+        return y
+
+    def _add(self, y: Tensor, x: Tensor, choice: Choice) -> None:
+        """Add to y (B, N, out), in place, what one choice makes of x (B, N, in)."""
         if choice.adapter is None:
-            y = multiply(rows, weight, bias).view(*x.shape[:2], -1)
             low = torch.bmm(x, self.down[choice.adapters].transpose(1, 2))  # (B, N, r)
-            return y.baddbmm_(low * choice.weights.view(-1, 1, 1), self.up[choice.adapters].transpose(1, 2))
-        down, up = self.down[choice.adapter], self.up[choice.adapter]
-        if choice.weight is not None and merges_pay(len(rows), *weight.T.shape) and x.dtype == torch.float32:
-            merged = torch.addmm(weight, up, down, alpha=choice.weight)
-            return multiply(rows, merged, bias).view(*x.shape[:2], -1)
-        y = multiply(rows, weight, bias)
-        low = multiply(rows, down).view(*x.shape[:2], -1) * choice.weights.view(-1, 1, 1)  # (B, N, r)
-        return y.addmm_(low.flatten(0, 1), up.t()).view(*x.shape[:2], -1)
+            y.baddbmm_(low * choice.weights.view(-1, 1, 1), self.up[choice.adapters].transpose(1, 2))
+            return
+        low = multiply(x.flatten(0, 1), self.down[choice.adapter]).view(*x.shape[:2], -1)
+        low = low * choice.weights.view(-1, 1, 1)  # (B, N, r)
+        y.view(-1, y.shape[-1]).addmm_(low.flatten(0, 1), self.up[choice.adapter].t())
 
 
 class LoraBank:
     """The adapters of K LoRA files on one model.
 
-    Attach once, then run the model inside `using(choose(…))`; outside of it the model is the base alone.
+    Attach once, then run the model inside `using(choose(…))`, with several choices for several LoRAs at once; outside
+    of it the model is the base alone.
 
     Args:
         unet, text_encoder: the frozen base, changed in place until `remove()`.
@@ -141,13 +149,14 @@ class LoraBank:
         )
 
     @contextmanager
-    def using(self, choice: Choice) -> Iterator[None]:
-        """Run the model with this choice; the batch must have as many samples as it."""
-        before, self._current.choice = self._current.choice, choice
+    def using(self, *choices: Choice) -> Iterator[None]:
+        """Run the model with these choices, whose effects add up; the batch must have as many samples as each."""
+        before = self._current.choices
+        self._current.choices = tuple(choice for choice in choices if choice.weights is not None)
         try:
             yield
         finally:
-            self._current.choice = before
+            self._current.choices = before
 
 
 def load_bank(unet: torch.nn.Module, text_encoder: torch.nn.Module, files: Sequence[Path]) -> LoraBank:

@@ -15,7 +15,8 @@ from loramake.devices import resolve_device, resolve_precision
 from loramake.errors import UserError
 from loramake.heap import keep_freed_memory
 from loramake.models import StableDiffusion1, load_sd1
-from loramake.painting import Request, paint
+from loramake.painting import paint
+from loramake.textstates import Request
 
 _DTYPES = {"no": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -88,8 +89,13 @@ def _load(base_model: str, config: str, vae: str, device: str) -> StableDiffusio
 def _request(cells: Sequence[Cell], negative_prompt: str) -> tuple[list[Path], list[Request]]:
     """The LoRA files of the cells, each once, and what to draw with them."""
     places: dict[Path, int] = {}
+
+    def adapter(file: Path) -> int:
+        return places.setdefault(file, len(places))
+
     requests = []
     for cell in cells:
-        adapter = places.setdefault(cell.checkpoint.file, len(places)) if cell.checkpoint else BASE
-        requests.append(Request(cell.prompt, negative_prompt, cell.seed, adapter, cell.weight))
+        own = adapter(cell.checkpoint.file) if cell.checkpoint else BASE
+        extra = tuple((adapter(lora.file), lora.text_weight, lora.unet_weight) for lora in cell.called)
+        requests.append(Request(cell.prompt, negative_prompt, cell.seed, own, cell.weight, extra))
     return list(places), requests

@@ -14,6 +14,7 @@ from pathlib import Path
 from loramake import files
 from loramake.errors import UserError
 from loramake.lorahash import lora_digest
+from loramake.loranames import CalledLora
 from loramake.prompts import read_prompts
 from loramake.samplernames import check_sampler
 
@@ -46,6 +47,7 @@ class Cell:
         prompt_number, seed_number: places in the config's lists, from 1.
         prompt: `{trigger}` filled in.
         recipe: hash of everything that its pixels depend on.
+        called: LoRAs that the prompt calls, beside the checkpoint.
     """
 
     checkpoint: Checkpoint | None
@@ -55,6 +57,7 @@ class Cell:
     seed_number: int
     seed: int
     recipe: str
+    called: tuple[CalledLora, ...] = ()
 
     @property
     def file_name(self) -> str:
@@ -167,23 +170,28 @@ def plan_cells(
     seeds: Sequence[int],
     *,
     shared: Mapping[str, object],
+    called: Mapping[str, tuple[CalledLora, ...]] | None = None,
 ) -> list[Cell]:
     """Every picture of a grid: weight 0 once for all epochs, the others for each epoch.
 
     Args:
         prompts: `{trigger}` filled in.
         shared: what all cells have in common and their pixels depend on; JSON-able.
+        called: the LoRAs that each prompt calls, from `loranames.call_loras`.
     """
     sources = [(None, weight) for weight in weights if weight == 0]
     sources += [(checkpoint, weight) for checkpoint in checkpoints for weight in weights if weight != 0]
     cells = []
     for checkpoint, weight in sources:
         for prompt_number, prompt in enumerate(prompts, start=1):
+            loras = (called or {}).get(prompt, ())
+            weights_called = [[lora.digest, lora.text_weight, lora.unet_weight] for lora in loras]
             for seed_number, seed in enumerate(seeds, start=1):
                 lora = checkpoint.digest if checkpoint else ""
                 own = {"lora": lora, "weight": weight, "prompt": prompt, "seed": seed}
+                own |= {"called": weights_called} if loras else {}
                 recipe = files.hash_value({**shared, **own})
-                cells.append(Cell(checkpoint, weight, prompt_number, prompt, seed_number, seed, recipe))
+                cells.append(Cell(checkpoint, weight, prompt_number, prompt, seed_number, seed, recipe, loras))
     return cells
 
 

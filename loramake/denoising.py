@@ -52,6 +52,19 @@ def guide(conditioned: Tensor, unconditioned: Tensor, cfg_scale: float) -> Tenso
     return unconditioned + (conditioned - unconditioned) * cfg_scale
 
 
+def compose(conditioned: Sequence[Tensor], unconditioned: Tensor, pulls: Tensor, cfg_scale: float) -> Tensor:
+    """Composable diffusion (Liu et al. 2022, eq. 11): every part of a prompt pulls from the unconditioned prediction.
+
+    Args:
+        conditioned: of each part, like `unconditioned`, (B, 4, h, w).
+        pulls: weight of each part and sample, (parts, B); times `cfg_scale`, as the webui does.
+    """
+    guided = unconditioned
+    for part, weights in zip(conditioned, pulls, strict=True):
+        guided = guided + (part - unconditioned) * (weights.view(-1, 1, 1, 1) * cfg_scale)
+    return guided
+
+
 def seeded_noise(seeds: Sequence[int], shape: tuple[int, ...], device: torch.device | str = "cpu") -> Noise:
     """Unit normals in the webui's CPU form: one generator per picture, so that batches and cards change nothing.
 

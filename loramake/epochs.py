@@ -30,6 +30,13 @@ def epoch_file(lora_dir: Path, epoch: int) -> Path:
     return Path(lora_dir) / entries[epoch]
 
 
+def epoch_files(lora_dir: Path) -> dict[str, Path]:
+    """The checkpoints of a run by the names that prompts call them by: file names without suffix."""
+    index = Path(lora_dir) / "index.json"
+    entries = files.read_json(index)["epochs"] if index.is_file() else []
+    return {Path(entry["file"]).stem: Path(lora_dir) / entry["file"] for entry in entries}
+
+
 def export_epoch(lora_dir: Path, epoch: int, target: Path) -> None:
     """Link the checkpoint of one epoch to `target`.
 

@@ -4,68 +4,20 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy
 import torch
 from torch import Tensor
 
 from loramake.bank import BASE, LoraBank
-from loramake.denoising import guide, make_denoiser, seeded_noise
+from loramake.denoising import compose, guide, make_denoiser, seeded_noise
 from loramake.models import StableDiffusion1
-from loramake.prompts import Sections, parse, per_step
-from loramake.promptwindows import Window, encode_windows, make_windows
 from loramake.samplernames import resolve_eta
 from loramake.samplers import find_sampler, sample
+from loramake.textstates import PictureText, Request, TextStates, Windows, text_reader
 
 # pictures decoded at once: as many as have this many pixels together, at least one (a decoder takes much memory)
 DECODED_PIXELS = 512 * 1024
-
-
-@dataclass(frozen=True)
-class Request:
-    """One picture: `prompt` and `negative_prompt` in the webui's language, `adapter` of the bank or BASE."""
-
-    prompt: str
-    negative_prompt: str
-    seed: int
-    adapter: int = BASE
-    weight: float = 0.0
-
-
-@dataclass(frozen=True)
-class _Text:
-    """Windows of prompt and negative prompt, each as every step sees them."""
-
-    wanted: tuple[tuple[Window, ...], ...]
-    unwanted: tuple[tuple[Window, ...], ...]
-
-    @property
-    def shape(self) -> tuple[tuple[int, int], ...]:
-        """Numbers of windows of every step: pictures with equal shapes can share a batch."""
-        return tuple((len(a), len(b)) for a, b in zip(self.wanted, self.unwanted, strict=True))
-
-
-class TextStates:
-    """Encoded text, each (adapter, weight, windows) once; the LoRA acts on the text encoder too.
-
-    Each is encoded alone, so that its states do not depend on what else is drawn.
-    """
-
-    def __init__(self, text_encoder: torch.nn.Module, bank: LoraBank, clip_skip: int) -> None:
-        self._text_encoder, self._bank, self._clip_skip = text_encoder, bank, clip_skip
-        self._states: dict[tuple[int, float, tuple[Window, ...]], Tensor] = {}
-        self._like = next(text_encoder.parameters())
-
-    def __call__(self, request: Request, windows: tuple[Window, ...]) -> Tensor:
-        """(1, 77·n, dim)."""
-        adapter = request.adapter if request.weight else BASE
-        key = (adapter, request.weight if adapter != BASE else 0.0, windows)
-        if key not in self._states:
-            choice = self._bank.choose([key[0]] * len(windows), [key[1]] * len(windows), like=self._like)
-            with self._bank.using(choice):
-                self._states[key] = encode_windows(self._text_encoder, windows, self._clip_skip)
-        return self._states[key]
 
 
 @torch.inference_mode()
@@ -92,7 +44,7 @@ def paint(
         bank: on `model`.
         sampler: name as in the webui.
         width, height: px, multiples of the VAE's 8.
-        batch_size: pictures drawn at once; with guidance the U-Net sees twice as many samples.
+        batch_size: pictures drawn at once; with guidance the U-Net sees twice as many samples, with AND yet more.
         eta: share of fresh noise, 0 … 1, or "auto": the sampler's own.
 
     Yields:
@@ -103,8 +55,8 @@ def paint(
     """
     method, eta = find_sampler(sampler), resolve_eta(sampler, eta)
     texts = TextStates(model.text_encoder, bank, clip_skip)
-    split = _splitter(model.tokenizer, steps)
-    read = [_Text(split(request.prompt), split(request.negative_prompt)) for request in requests]
+    reader = text_reader(model.tokenizer, steps)
+    read = [reader(request) for request in requests]
     factor = 2 ** (len(model.vae.config.block_out_channels) - 1)
     shape = (model.unet.config.in_channels, height // factor, width // factor)
     like = next(model.unet.parameters())
@@ -116,29 +68,11 @@ def paint(
         yield from zip(places, decode(model.vae, latents / model.scaling_factor), strict=True)
 
 
-def _splitter(tokenizer: object, steps: int) -> Callable[[str], tuple[tuple[Window, ...], ...]]:
-    """A function from a prompt to its windows at every step; equal texts are tokenised once."""
-    made: dict[Sections, tuple[Window, ...]] = {}
-    read: dict[str, tuple[tuple[Window, ...], ...]] = {}
-
-    def windows(sections: Sections) -> tuple[Window, ...]:
-        if sections not in made:
-            made[sections] = make_windows(sections, tokenizer)
-        return made[sections]
-
-    def split(prompt: str) -> tuple[tuple[Window, ...], ...]:
-        if prompt not in read:
-            read[prompt] = tuple(windows(sections) for sections in per_step(parse(prompt), steps))
-        return read[prompt]
-
-    return split
-
-
-def _batches(requests: Sequence[Request], texts: Sequence[_Text], batch_size: int) -> Iterator[list[int]]:
-    """Places in `requests`, grouped: equal numbers of windows, base apart from LoRA, adapters side by side."""
+def _batches(requests: Sequence[Request], texts: Sequence[PictureText], batch_size: int) -> Iterator[list[int]]:
+    """Places in `requests`, grouped: equal numbers of windows and further LoRAs, base apart, adapters side by side."""
     groups: dict[tuple, list[int]] = defaultdict(list)
     for place, (request, text) in enumerate(zip(requests, texts, strict=True)):
-        groups[text.shape, request.adapter == BASE or request.weight == 0].append(place)
+        groups[text.shape, request.adapter == BASE or request.weight == 0, request.extra].append(place)
     for places in groups.values():
         places.sort(key=lambda place: (requests[place].adapter, requests[place].weight))
         for start in range(0, len(places), batch_size):
@@ -149,39 +83,64 @@ def _predictor(
     unet: torch.nn.Module,
     bank: LoraBank,
     batch: Sequence[Request],
-    texts: Sequence[_Text],
+    texts: Sequence[PictureText],
     states: TextStates,
     cfg_scale: float,
 ) -> Callable[[Tensor, float, int], Tensor]:
     """The guided U-Net of one batch, for `denoising.make_denoiser`."""
     like = next(unet.parameters())
-    adapters, weights = [request.adapter for request in batch], [request.weight for request in batch]
-    once = bank.choose(adapters, weights, like=like)
-    twice = bank.choose(adapters * 2, weights * 2, like=like)
+    plain = all(text.weights == (1.0,) for text in texts)
+    # (parts, B): pulls of the parts of each prompt
+    pulls = torch.tensor([text.weights for text in texts], device=like.device).T
+    run = _runner(unet, bank, batch)
     stacked: dict[tuple, Tensor] = {}
 
-    def context(sides: Sequence[tuple[Window, ...]]) -> Tensor:
+    def context(sides: Sequence[Windows]) -> Tensor:
         if tuple(sides) not in stacked:
             parts = [states(batch[place % len(batch)], windows) for place, windows in enumerate(sides)]
             stacked[tuple(sides)] = torch.cat(parts).to(like.dtype)
         return stacked[tuple(sides)]
 
-    def run(choice: object, x: Tensor, timestep: Tensor, text: Tensor) -> Tensor:
-        with bank.using(choice):
-            return unet(x, timestep, text, return_dict=False)[0].float()
-
     def predict(x: Tensor, timestep: float, step: int) -> Tensor:
         x, time = x.to(like.dtype), torch.tensor(timestep, device=x.device)
-        wanted, unwanted = [text.wanted[step] for text in texts], [text.unwanted[step] for text in texts]
-        if cfg_scale == 1:
-            return run(once, x, time, context(wanted))
-        if len(wanted[0]) == len(unwanted[0]):
-            both = run(twice, torch.cat([x, x]), time, context([*unwanted, *wanted]))
-            return guide(both[len(batch) :], both[: len(batch)], cfg_scale)
+        sides = list(zip(*(text.sides[step] for text in texts), strict=True))
+        if cfg_scale == 1 and plain:
+            return run(x, time, context(sides[1]))
         # another number of windows does not fit into one batch; padding would change the picture
-        return guide(run(once, x, time, context(wanted)), run(once, x, time, context(unwanted)), cfg_scale)
+        by_length: dict[int, list[int]] = defaultdict(list)
+        for place, side in enumerate(sides):
+            by_length[len(side[0])].append(place)
+        outputs: dict[int, Tensor] = {}
+        for places in by_length.values():
+            text = context([windows for place in places for windows in sides[place]])
+            together = run(torch.cat([x] * len(places)), time, text)
+            outputs.update(zip(places, together.split(len(batch)), strict=True))
+        unconditioned, *conditioned = (outputs[place] for place in range(len(sides)))
+        if plain:
+            return guide(conditioned[0], unconditioned, cfg_scale)
+        return compose(conditioned, unconditioned, pulls, cfg_scale)
 
     return predict
+
+
+def _runner(
+    unet: torch.nn.Module, bank: LoraBank, batch: Sequence[Request]
+) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+    """The U-Net with the LoRAs of a batch: (x of n batches one after another, timestep, text) → prediction."""
+    like = next(unet.parameters())
+    layers = [[(request.adapter, request.weight) for request in batch]]
+    layers += [[(adapter, weight)] * len(batch) for adapter, _, weight in batch[0].extra]
+    choices: dict[int, list[object]] = {}
+
+    def run(x: Tensor, timestep: Tensor, text: Tensor) -> Tensor:
+        times = len(x) // len(batch)
+        if times not in choices:
+            pairs = [list(zip(*layer * times, strict=True)) for layer in layers]
+            choices[times] = [bank.choose(adapters, weights, like=like) for adapters, weights in pairs]
+        with bank.using(*choices[times]):
+            return unet(x, timestep, text, return_dict=False)[0].float()
+
+    return run
 
 
 def decode(vae: torch.nn.Module, latents: Tensor) -> Iterator[numpy.ndarray]:

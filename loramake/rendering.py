@@ -11,7 +11,9 @@ from PIL import Image, ImageChops
 from loramake import files, pngtext
 from loramake.cells import Cell, find_checkpoints, parse_weights, plan_cells, weight_text, write_index
 from loramake.cellshares import paint_in_shares
+from loramake.epochs import epoch_files
 from loramake.errors import UserError
+from loramake.loranames import call_loras
 from loramake.modelhash import content_hash
 from loramake.prompts import read_prompts
 from loramake.revisions import REVISIONS
@@ -21,7 +23,7 @@ ROUNDING = 2  # of 255
 
 
 def render_cells(
-    lora_dir: Path,
+    run_dir: Path,
     out_dir: Path,
     cells_cache: Path,
     *,
@@ -43,6 +45,7 @@ def render_cells(
     height: int,
     batch_size: int,
     epochs: str | Sequence[int],
+    lora_dir: str,
     threads: int,
 ) -> None:
     """Make the cells of one grid: draw those that were never drawn, link all, write `cells.json`.
@@ -50,7 +53,7 @@ def render_cells(
     Without a cell to draw neither torch nor the model is loaded.
 
     Args:
-        lora_dir: checkpoints and `index.json` of a run.
+        run_dir: checkpoints and `index.json` of a run.
         out_dir: gets one PNG a cell, with the webui's text, and `cells.json`; other pictures in it are removed.
         cells_cache: keeps cells by recipe, and `work.tsv`, a line a call: cells rendered, cells reused.
         base_model, base_model_config, vae: see `models.load_sd1`.
@@ -60,6 +63,7 @@ def render_cells(
         eta: share of fresh noise, 0 … 1, or "auto": the sampler's own.
         batch_size: pictures drawn at once.
         epochs: "all" or a list.
+        lora_dir: folder of the LoRAs that prompts call beside the run's own epochs; "" for none.
         threads: CPU threads.
 
     Raises:
@@ -69,7 +73,8 @@ def render_cells(
     axis = parse_weights(weights)
     check_sampler(sampler)
     texts, negative = read_prompts(prompts, negative_prompt, trigger)
-    checkpoints = find_checkpoints(lora_dir, epochs)
+    checkpoints = find_checkpoints(run_dir, epochs)
+    called = call_loras(texts, epoch_files(run_dir), lora_dir)
     look = {
         "sampler": sampler,
         "steps": steps,
@@ -81,9 +86,8 @@ def render_cells(
     }
     noise = _noise_settings(sampler, eta)
     models = _hash_models(cells_cache, base_model, base_model_config, vae)
-    cells = plan_cells(
-        checkpoints, axis, texts, seeds, shared={**look, **noise, **models, "revision": REVISIONS["cells"]}
-    )
+    shared = {**look, **noise, **models, "revision": REVISIONS["cells"]}
+    cells = plan_cells(checkpoints, axis, texts, seeds, shared=shared, called=called)
     fields = _common_fields(look, noise, models["model"], base_model, vae)
     described = {cell: _describe(cell, negative, fields) for cell in cells}
     missing = {cell.recipe: cell for cell in cells if not pngtext.is_whole(_cached(cells_cache, cell))}
@@ -102,7 +106,7 @@ def render_cells(
         )
     reused = len({cell.recipe for cell in cells}) - len(missing)
     _record_work(cells_cache, len(missing), reused)
-    _check_effect(cells, cells_cache, lora_dir)
+    _check_effect(cells, cells_cache, run_dir)
     _link(cells, described, cells_cache, Path(out_dir))
     write_index(
         out_dir,
@@ -156,10 +160,13 @@ def _cached(cells_cache: Path, cell: Cell) -> Path:
 def _describe(cell: Cell, negative: str, fields: Mapping[str, object]) -> str:
     """The webui's text of one cell, with the LoRA as it is called there."""
     prompt, own = cell.prompt, {**fields, "Seed": cell.seed}
+    hashes = {lora.name: lora.short_hash for lora in cell.called}
     if cell.checkpoint:
         name = cell.checkpoint.file.stem
         prompt += f" <lora:{name}:{weight_text(cell.weight)}>"
-        own["Lora hashes"] = f"{name}: {cell.checkpoint.short_hash}"
+        hashes[name] = cell.checkpoint.short_hash
+    if hashes:
+        own["Lora hashes"] = ", ".join(f"{name}: {short}" for name, short in hashes.items())
     return pngtext.write_parameters(prompt, negative, own)
 
 
@@ -176,7 +183,7 @@ def _record_work(cells_cache: Path, rendered: int, reused: int) -> None:
         handle.write(f"{header}{rendered}\t{reused}\n")
 
 
-def _check_effect(cells: Sequence[Cell], cells_cache: Path, lora_dir: Path) -> None:
+def _check_effect(cells: Sequence[Cell], cells_cache: Path, run_dir: Path) -> None:
     """Refuse a grid in which a LoRA changes nothing, even at its largest weight."""
     base = {(cell.prompt_number, cell.seed_number): cell for cell in cells if cell.weight == 0}
     weight = max((cell.weight for cell in cells), key=abs)
@@ -187,7 +194,7 @@ def _check_effect(cells: Sequence[Cell], cells_cache: Path, lora_dir: Path) -> N
     if all(_look_the_same(_cached(cells_cache, cell), _cached(cells_cache, other)) for cell, other in pairs):
         raise UserError(
             f"The LoRA did not apply: at weight {weight_text(weight)} every picture equals that of weight 0.",
-            file=lora_dir,
+            file=run_dir,
             found="the same pixels in all epochs, prompts and seeds",
             expected="pictures that change with the weight",
             setting="train.unet_lr or train.text_encoder_lr (too low to learn), train.max_train_epochs (too few), "

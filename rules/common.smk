@@ -3,7 +3,7 @@ import sys
 from functools import cache, wraps
 from pathlib import Path
 
-from loramake import cells, files, manifest, schema, settings, variants
+from loramake import cells, files, loranames, manifest, prompts, schema, settings, variants
 from loramake.errors import LoramakeError, UserError
 
 
@@ -170,3 +170,14 @@ def model_manifests(stage):
         return [file_manifest(setting, path) for setting, path in named.items()]
 
     return list_models
+
+
+@plainly
+def called_loras(wildcards):
+    """Input function: the state of every LoRA that the grid's prompts call, the variant's own epochs aside."""
+    character, grid = character_settings(wildcards.character), CONFIG["grid"]
+    train = {**CONFIG["train"], **variants.parse(wildcards.get("variant", variants.BASE), SCHEMA)}
+    own = loranames.epoch_names(wildcards.character, train["max_train_epochs"], train["save_every_n_epochs"])
+    texts = [prompts.fill_trigger(text, character["trigger"]) for text in grid["prompts"]]
+    called = loranames.needed_files(texts, own, grid["lora_dir"])
+    return [file_manifest(f"lora-{files.hash_value(name)[:12]}", path.as_posix()) for name, path in called.items()]

@@ -5,6 +5,7 @@ rule render_cells:
     input:
         lora="loras/{character}/{variant}",
         models=model_manifests("cells"),
+        called=called_loras,
         settings=settings_file("cells"),
     output:
         cells=directory("work/cells/{character}/{variant}"),

@@ -103,6 +103,31 @@ def test_each_sample_takes_its_own(adapters, weights):
             assert (got[index] - right[0]).abs().max() < 1e-5
 
 
+def merged(loras, text_weights, unet_weights, given):
+    """What the base gives with the LoRAs added into its weights."""
+    models = base_models()
+    for target in lora.find_targets(models.unet, models.text_encoder):
+        weights = text_weights if target.name.startswith("lora_te") else unet_weights
+        for tensors, weight in zip(loras, weights, strict=True):
+            down, up = (tensors[f"{target.name}.lora_{side}.weight"] for side in ("down", "up"))
+            change = up.flatten(1) @ down.flatten(1) * float(tensors[f"{target.name}.alpha"]) / down.shape[0]
+            target.module.weight += weight * change.view_as(target.module.weight)
+    return run(models, given)
+
+
+@pytest.mark.parametrize("own", [[0, 0], [0, 1]])
+def test_several_loras_add_up(own):
+    given, models = inputs(2), base_models()
+    bank = LoraBank(models.unet, models.text_encoder, LORAS, FILES)
+    like = given["latents"]
+    with bank.using(bank.choose(own, [0.6, 0.6], like=like), bank.choose([2, 2], [-0.5, -0.5], like=like)):
+        together = run(models, given)
+    for index, adapter in enumerate(own):
+        expected = merged([LORAS[adapter], LORAS[2]], [0.6, -0.5], [0.6, -0.5], one(given, index))
+        for got, right in zip(together, expected, strict=True):
+            assert (got[index] - right[0]).abs().max() < 1e-5
+
+
 def close(got, expected) -> bool:
     return all((a - b).abs().max() < 1e-5 for a, b in zip(got, expected, strict=True))
 

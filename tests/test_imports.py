@@ -35,6 +35,9 @@ def test_package_does_not_know_snakemake():
 
 
 def test_planning_is_light():
-    code = "from loramake import cells, files, manifest, schema, settings, variants; import sys; print(*sys.modules)"
+    code = (
+        "from loramake import cells, files, loranames, manifest, prompts, samplernames, schema, settings, variants\n"
+        "import sys; print(*sys.modules)"
+    )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"torch", "numpy", "PIL", "cv2", "diffusers", "transformers"} & set(loaded)

@@ -11,7 +11,8 @@ from tinymodels import tiny_models
 
 from loramake.bank import LoraBank
 from loramake.models import load_tokenizer
-from loramake.painting import Request, decode, paint
+from loramake.painting import decode, paint
+from loramake.textstates import Request
 
 LOOK = {"sampler": "Euler", "steps": 3, "cfg_scale": 4.0, "width": 64, "height": 48, "clip_skip": 1}
 REQUESTS = [
@@ -23,6 +24,11 @@ REQUESTS = [
     Request("[one BREAK two:three:0.5]", "", 5, adapter=0, weight=0.5),  # windows change between steps
     Request("shim", "", 2, adapter=0, weight=0.0),
     Request("shim", "", 2),
+    Request("shim :0.8 AND [red|blue] dress :-0.2", "bad", 6, adapter=1, weight=0.6),
+    Request("shim AND one BREAK two", "bad", 7, adapter=0, weight=0.4),
+    Request("shim AND two BREAK one :1.5", "x", 8),
+    Request("shim", "", 9, adapter=0, weight=0.5, extra=((2, 0.3, 0.9), (1, 0.0, -0.4))),
+    Request("dress", "bad", 9, adapter=1, weight=0.7, extra=((2, 0.3, 0.9), (1, 0.0, -0.4))),
 ]
 
 
@@ -65,6 +71,35 @@ def test_weight_zero_is_the_base():
 def test_alternation_differs_from_both_of_its_words():
     mixed, red, blue = drawn([Request(f"{word} dress", "", 3) for word in ("[red|blue]", "red", "blue")])
     assert not numpy.array_equal(mixed, red) and not numpy.array_equal(mixed, blue)
+
+
+def far(a: numpy.ndarray, b: numpy.ndarray) -> int:
+    return abs(a.astype(int) - b.astype(int)).max()
+
+
+def test_parts_pull_by_their_weights():
+    texts = ["red dress", "red dress :0.5 AND red dress :0.5", "red dress AND blue hat :0", "red dress AND blue hat"]
+    plain, halves, nothing, both = drawn([Request(text, "bad", 3) for text in texts])
+    assert far(plain, halves) <= 1 and far(plain, nothing) <= 1 and far(plain, both) > 1
+
+
+def test_at_scale_one_the_parts_still_pull():
+    """The conditioned prediction alone would do for one part only."""
+    alone, both = drawn([Request(text, "bad", 3) for text in ("red", "red AND blue hat :-0.9")], cfg_scale=1.0)
+    assert far(alone, both) > 1
+
+
+def test_further_loras_act_like_the_grids_own():
+    own, called, text_only, unet_only = drawn(
+        [
+            Request("shim", "", 2, adapter=1, weight=0.8),
+            Request("shim", "", 2, extra=((1, 0.8, 0.8),)),
+            Request("shim", "", 2, extra=((1, 0.8, 0.0),)),
+            Request("shim", "", 2, extra=((1, 0.0, 0.8),)),
+        ]
+    )
+    assert far(own, called) <= 1
+    assert min(far(own, text_only), far(own, unet_only), far(text_only, unet_only)) > 1
 
 
 def test_decoding_in_parts_is_decoding_at_once(monkeypatch):

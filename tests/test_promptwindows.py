@@ -28,7 +28,7 @@ def norm_name(text_encoder) -> str:
 
 
 def made(prompt: str):
-    return make_windows(at_step(parse(prompt), 1, 1), tokenizer())
+    return make_windows(at_step(parse(prompt).parts[0].body, 1, 1), tokenizer())
 
 
 def inner(window) -> list[int]:

@@ -36,6 +36,7 @@ SETTINGS = {
     "height": 64,
     "batch_size": 5,
     "epochs": "all",
+    "lora_dir": "",
     "threads": 1,
 }
 
@@ -197,6 +198,28 @@ def test_a_renamed_run_relinks_with_its_own_name(drawn, base, run, tmp_path):
     assert pngtext.pixels(png) == pngtext.pixels((drawn / "out/e000001_w1_p1_s1.png").read_bytes())
 
 
+def test_loras_that_prompts_call(drawn, base, run, tmp_path):
+    folder = tmp_path / "my loras"
+    save_run(folder, strengths=(0.5,))
+    called = folder / "shimakaze-000001.safetensors"
+    called.rename(folder / "soft lines.safetensors")
+    changes = {"prompts": ["{trigger}, 1girl <lora:soft lines:0.7:0.4>"], "seeds": [1], "lora_dir": str(folder)}
+    assert again(drawn, base, run, "called", **changes) == (5, 0)
+    assert again(drawn, base, run, "called", **changes) == (0, 5)
+    png = (drawn / "called/e000002_w1_p1_s1.png").read_bytes()
+    prompt, _, fields = pngtext.read_parameters(pngtext.read_text(png))
+    assert prompt == "shim, 1girl <lora:soft lines:0.7:0.4> <lora:shimakaze-000002:1>"
+    assert [entry.split(": ")[0] for entry in fields["Lora hashes"].split(", ")] == ["soft lines", "shimakaze-000002"]
+    plain, with_it = (Image.open(drawn / name / "w0_p1_s1.png").convert("RGB").tobytes() for name in ("out", "called"))
+    assert plain != with_it
+    # another file under the name makes other pictures; own epochs are called without a folder
+    save_run(tmp_path / "other", strengths=(0.1,))
+    (tmp_path / "other/shimakaze-000001.safetensors").replace(folder / "soft lines.safetensors")
+    assert again(drawn, base, run, "called", **changes) == (5, 0)
+    own = {"prompts": ["{trigger} <lora:shimakaze-000001:1>"], "seeds": [1], "weights": [0]}
+    assert again(drawn, base, run, "called", **own) == (1, 0)
+
+
 def test_a_damaged_cell_is_drawn_again_and_strays_are_removed(drawn, base, run):
     assert again(drawn, base, run, "mended") == (0, 20)
     shown = drawn / "mended/w0_p1_s1.png"
@@ -225,6 +248,8 @@ def test_a_lora_of_zeros_fails_the_build(base, tmp_path):
     ("changes", "match"),
     [
         ({"prompts": ["(x"]}, "grid.prompts"),
+        ({"prompts": ["x <lora:shimakase-000001:1>"]}, "nearest is shimakaze-000001"),
+        ({"negative_prompt": "a AND b"}, "grid.negative_prompt"),
         ({"negative_prompt": "[x"}, "grid.negative_prompt"),
         ({"weights": "a"}, "grid.weights"),
         ({"sampler": "Euler b"}, "grid.sampler"),

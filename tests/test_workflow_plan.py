@@ -52,6 +52,8 @@ def test_wrong_targets(house, target, words):
         ({"grid": {"weights": "0, much"}}, ["much", "grid.weights"]),
         ({"grid": {"sampler": "Eular"}}, ["Eular", "Euler", "grid.sampler"]),
         ({"grid": {"prompts": ["{trigger}, (smile:1.2"]}}, ["(smile:1.2", "grid.prompts"]),
+        ({"grid": {"prompts": ["a <lora:shin-000002:1>"]}}, ["nearest is shim-00000", "grid.lora_dir"]),
+        ({"grid": {"prompts": ["a <lora:x:1>"], "lora_dir": "nowhere"}}, ["nowhere", "grid.lora_dir"]),
         ({"base_model": "models/none.safetensors"}, ["models/none.safetensors", "base_model"]),
         ({"base_model": ""}, ["base_model"]),
         ({"vae": "models/none.pt"}, ["models/none.pt", "vae"]),
@@ -66,6 +68,14 @@ def test_wrong_configs(house, change, words):
     finally:
         house.write_config()
     assert all(word in message for word in words)
+
+
+def test_prompts_may_call_epochs_before_they_are_trained(house):
+    house.write_config(grid={"prompts": ["{trigger} <lora:shim-000002:0.5>"]})
+    try:
+        assert house.plan("grids/shim.png") == set(CHAIN)
+    finally:
+        house.write_config()
 
 
 def test_dataset_needs_no_model(house):
