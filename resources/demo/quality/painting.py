@@ -11,7 +11,8 @@ from tqdm import tqdm
 
 from loramake.bank import BASE, load_bank
 from loramake.models import load_sd1
-from loramake.painting import Request, paint
+from loramake.painting import paint
+from loramake.textstates import Request
 
 
 @dataclass(frozen=True)
