@@ -1,7 +1,7 @@
 """The webui's prompt language, against cases worked out by hand from its rules."""
 
 import pytest
-from hypothesis import given, strategies
+from hypothesis import HealthCheck, given, settings, strategies
 
 from loramake.errors import UserError
 from loramake.prompts import Piece, at_step, escape, fill_trigger, parse, parse_negative, per_step
@@ -271,10 +271,13 @@ def test_escaped_text_is_read_literally(text):
     assert pieces(fill_trigger("{trigger}", text)) == [(text, 1)]
 
 
+# a busy machine may take long over any example
+patient = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 WORDS = strategies.text("ab ,_-^\\()[]:|<>é島", max_size=12)
 FACTORS = strategies.decimals(0.1, 3, places=2).map(float)
 
 
+@patient
 @given(WORDS, strategies.lists(FACTORS, max_size=5))
 def test_weights_multiply(text, factors):
     prompt, total = escape(text), 1.0
@@ -284,12 +287,14 @@ def test_weights_multiply(text, factors):
     assert [(piece.text, pytest.approx(piece.weight)) for piece in found] == [(text, pytest.approx(total))] * bool(text)
 
 
+@patient
 @given(strategies.lists(WORDS, min_size=2, max_size=5), strategies.integers(1, 30))
 def test_options_alternate(options, steps):
     prompt = "[" + "|".join(map(escape, options)) + "]"
     assert words_of(prompt, steps) == [options[step % len(options)] for step in range(steps)]
 
 
+@patient
 @given(WORDS, WORDS, strategies.integers(1, 40), strategies.integers(0, 50))
 def test_a_schedule_changes_once(before, after, steps, when):
     seen = words_of(f"[{escape(before)}:{escape(after)}:{when}]", steps)
@@ -302,6 +307,7 @@ def words_of(prompt: str, steps: int) -> list[str]:
     return ["".join(piece.text for piece in sections[0]) for sections in per_step(body(prompt), steps)]
 
 
+@patient
 @given(strategies.text("ab,:.15 \\()[]|<>lora=ANDBREK", max_size=25))
 def test_any_text_is_read_or_refused(text):
     """Never another exception; a refusal points into the text, and escaped it is always read."""
