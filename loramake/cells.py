@@ -5,24 +5,19 @@ Knows no torch: planning a grid and finding it already drawn must be quick.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 
 from loramake import files
+from loramake.axisvalues import parse_numbers
 from loramake.errors import UserError
 from loramake.lorahash import lora_digest
 from loramake.loranames import CalledLora
 from loramake.prompts import read_prompts
 from loramake.samplernames import check_sampler
 
-WEIGHT_LIMIT, MOST_WEIGHTS = 10, 100
-
-_N = r"[+-]?(?:\d+\.?\d*|\.\d+)"
-_RANGE = re.compile(rf"({_N})\s*-\s*({_N})\s*(?:\(\s*({_N})\s*\)|\[\s*(\d+)\s*\])?")
-_WEIGHT_FORMS = 'a list such as "0, 0.4, 0.8", a range "0-1(+0.2)", or "0-1[6]" for six values'
+WEIGHT_LIMIT = 10
 
 
 @dataclass(frozen=True)
@@ -72,55 +67,12 @@ def weight_text(weight: float) -> str:
 
 
 def parse_weights(value: str | Sequence[object], *, setting: str = "grid.weights") -> tuple[float, ...]:
-    """Read the weight axis in the webui's value syntax.
-
-    Args:
-        value: a list of numbers, or text: values and ranges parted by commas; a range is "0-1(+0.2)" (step),
-            "0-1[6]" (number of values) or "0-2" (step 1).
-        setting: config key that an error names.
-
-    Returns:
-        the weights in the given order, each once.
+    """Read the weight axis in the webui's value syntax, see `axisvalues.parse_numbers`.
 
     Raises:
-        UserError: text that is neither, a step that leads away, a weight beyond ±10, or none, or over 100.
+        UserError: as there; weights go from -10 to 10.
     """
-    entries = value.split(",") if isinstance(value, str) else [str(entry) for entry in value]
-    weights: list[float] = []
-    for entry in entries:
-        weights += [float(weight) + 0.0 for weight in _expand(entry.strip(), setting)]
-    weights = list(dict.fromkeys(weights))
-    if not 1 <= len(weights) <= MOST_WEIGHTS:
-        raise UserError(
-            "This weight axis has no sensible length.",
-            found=f"{len(weights)} weights",
-            expected=f"1…{MOST_WEIGHTS} weights",
-            setting=setting,
-        )
-    beyond = [weight for weight in weights if abs(weight) > WEIGHT_LIMIT]
-    if beyond:
-        expected = f"between -{WEIGHT_LIMIT} and {WEIGHT_LIMIT}"
-        raise UserError("A weight is out of range.", found=weight_text(beyond[0]), expected=expected, setting=setting)
-    return tuple(weights)
-
-
-def _expand(entry: str, setting: str) -> list[Decimal]:
-    """The values of one entry; decimal arithmetic, so that 0-1(+0.2) gives 0.6 and not 0.6000000000000001."""
-    if re.fullmatch(_N, entry):
-        return [Decimal(entry)]
-    match = _RANGE.fullmatch(entry)
-    if not match:
-        raise UserError("A weight cannot be read.", found=repr(entry), expected=_WEIGHT_FORMS, setting=setting)
-    start, end = Decimal(match[1]), Decimal(match[2])
-    if match[4]:
-        count = int(match[4])
-        width = (end - start) / max(count - 1, 1)
-        return [round(start + width * place, 6) for place in range(min(count, MOST_WEIGHTS + 1))]
-    step = Decimal(match[3]) if match[3] else Decimal(1 if end >= start else -1)
-    if step == 0 or (end - start) * step < 0:
-        raise UserError("This range of weights never ends.", found=entry, expected=_WEIGHT_FORMS, setting=setting)
-    count = int((end - start) / step) + 1
-    return [start + step * place for place in range(min(count, MOST_WEIGHTS + 1))]
+    return parse_numbers(value, setting=setting, name="weight", low=-WEIGHT_LIMIT, high=WEIGHT_LIMIT)
 
 
 def check_grid(
