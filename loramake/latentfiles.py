@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from loramake.errors import UserError
@@ -11,6 +11,7 @@ from loramake.trainset import Picture
 from loramake.weightheader import read_header
 
 TENSOR = "latents"
+FLIPPED = "flipped"  # folder of the mirrored images' latents; repeat folders begin with a number
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class LatentFile:
         vae_hash: SHA-256 of the VAE's (or whole model's) file.
         bucket: (width, height) it trains at, pixels.
         size: (width, height) of the image itself, pixels.
+        flipped: file of the mirrored image's latents, where flip_aug asks for them.
     """
 
     path: Path
@@ -30,6 +32,7 @@ class LatentFile:
     vae_hash: str
     bucket: tuple[int, int]
     size: tuple[int, int]
+    flipped: Path | None = None
 
     def metadata(self) -> dict[str, str]:
         """As it is stored in the file."""
@@ -66,30 +69,39 @@ def read_latent_file(path: Path) -> LatentFile:
         ) from error
 
 
-def match_latents(latents_dir: Path, pictures: Sequence[Picture], vae_hash: str) -> list[LatentFile]:
-    """The latents of each picture, in the order of `pictures`.
+def match_latents(
+    latents_dir: Path, pictures: Sequence[Picture], vae_hash: str, *, flip: bool = False
+) -> list[LatentFile]:
+    """The latents of each picture, in the order of `pictures`; with `flip` those of its mirror image too.
 
     Raises:
         UserError: a picture without latents, or latents made with another VAE.
     """
     matched = []
     for picture in pictures:
-        path = Path(latents_dir) / f"{picture.key}.safetensors"
-        if not path.is_file():
-            raise UserError(
-                "A picture has no cached latents.",
-                file=picture.path,
-                expected=str(path),
-                setting="delete the latents folder; the latents are made again",
-            )
-        file = read_latent_file(path)
-        if file.vae_hash != vae_hash:
-            raise UserError(
-                "These latents were made with another VAE.",
-                file=path,
-                found=f"VAE {file.vae_hash[:10]}",
-                expected=f"VAE {vae_hash[:10]}",
-                setting="vae or base_model; or delete the latents folder",
-            )
+        file = _match(Path(latents_dir) / f"{picture.key}.safetensors", picture, vae_hash)
+        if flip:
+            mirrored = _match(Path(latents_dir) / FLIPPED / f"{picture.key}.safetensors", picture, vae_hash)
+            file = replace(file, flipped=mirrored.path)
         matched.append(file)
     return matched
+
+
+def _match(path: Path, picture: Picture, vae_hash: str) -> LatentFile:
+    if not path.is_file():
+        raise UserError(
+            "A picture has no cached latents.",
+            file=picture.path,
+            expected=str(path),
+            setting="delete the latents folder; the latents are made again",
+        )
+    file = read_latent_file(path)
+    if file.vae_hash != vae_hash:
+        raise UserError(
+            "These latents were made with another VAE.",
+            file=path,
+            found=f"VAE {file.vae_hash[:10]}",
+            expected=f"VAE {vae_hash[:10]}",
+            setting="vae or base_model; or delete the latents folder",
+        )
+    return file

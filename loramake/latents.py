@@ -8,11 +8,11 @@ from loramake.buckets import assign, make_buckets
 from loramake.errors import UserError
 from loramake.files import hash_value, link_or_copy
 from loramake.images import read_header as read_image_header
-from loramake.latentfiles import LatentFile, read_latent_file
+from loramake.latentfiles import FLIPPED, LatentFile, read_latent_file
 from loramake.modelhash import content_hash
 from loramake.revisions import REVISIONS
 from loramake.stamps import hash_files
-from loramake.trainset import Picture, read_pictures
+from loramake.trainset import Picture, read_class_pictures, read_pictures
 
 
 def cache_latents(
@@ -30,16 +30,21 @@ def cache_latents(
     max_bucket_reso: int,
     bucket_reso_steps: int,
     bucket_no_upscale: bool,
+    flip_aug: bool = False,
+    reg_dir: Path | None = None,
     threads: int = 1,
 ) -> dict[str, int]:
     """Encode every picture of a dataset, or link what was encoded before.
 
     Args:
         dataset_dir: holds the `N_name` folders.
-        out_dir: gets {N_name}/{stem}.safetensors (see `latentfiles`); anything else in it is removed.
+        out_dir: gets {N_name}/{stem}.safetensors (see `latentfiles`), regularisation pictures' below reg/,
+            mirror images' below flipped/; anything else in it is removed.
         cache_dir: keeps encoded pictures by image, VAE and bucket settings.
         base_model, base_model_config, vae, device: see `models.load_sd1` and the config.
         resolution: side of the square whose area pictures train at, pixels; a multiple of 8.
+        flip_aug: encode each picture's mirror image too.
+        reg_dir: holds the `N_class` folders of regularisation pictures, where there are any.
         threads: CPU threads for hashing and encoding.
 
     Returns:
@@ -50,11 +55,11 @@ def cache_latents(
     """
     dataset_dir, out_dir, cache_dir = Path(dataset_dir), Path(out_dir), Path(cache_dir)
     cache_dir.mkdir(parents=True, exist_ok=True)
-    pictures = read_pictures(dataset_dir)
+    pictures = read_pictures(dataset_dir) + (read_class_pictures(reg_dir) if reg_dir else [])
     vae_hash = content_hash(vae or base_model, cache_dir / "models.json", setting="vae" if vae else "base_model")
     if not (vae or base_model):
         raise UserError("No base model is configured.", expected="a file or a folder", setting="base_model")
-    hashes = _image_hashes(pictures, dataset_dir, cache_dir, threads)
+    hashes = _image_hashes(pictures, cache_dir, threads)
     square = (resolution, resolution)
     options = {
         "resolution": square,
@@ -66,15 +71,15 @@ def cache_latents(
     }
     listed = make_buckets(square, min_bucket_reso, max_bucket_reso, bucket_reso_steps) if enable_bucket else None
     wanted, missing = {}, {}
-    for picture in pictures:
-        recipe = hash_value([hashes[picture.key], vae_hash, options, REVISIONS["latents"]])
-        cached = cache_dir / f"{recipe[:32]}.safetensors"
-        wanted[picture.key] = cached
+    for picture, mirrored in [(p, m) for m in (False, True)[: 1 + flip_aug] for p in pictures]:
+        made_of = [hashes[picture.key], vae_hash, options, REVISIONS["latents"], *([FLIPPED] if mirrored else [])]
+        cached = cache_dir / f"{hash_value(made_of)[:32]}.safetensors"
+        wanted[f"{FLIPPED}/{picture.key}" if mirrored else picture.key] = cached
         if cached not in missing and not _is_whole(cached):
             size = read_image_header(picture.path).size
             placement = assign(size, **options, buckets=listed)
             file = LatentFile(cached, hashes[picture.key], vae_hash, placement.bucket, size)
-            missing[cached] = (picture, file, placement)
+            missing[cached] = (picture, file, placement, mirrored)
     if missing:
         # torch takes a second to load: only where there is something to encode
         from loramake.vaeencode import encode_pictures
@@ -88,15 +93,16 @@ def cache_latents(
             threads=threads,
         )
     _link_all(wanted, out_dir)
-    summary = {"encoded": len(missing), "reused": len(pictures) - len(missing)}
-    print(f"latents of {len(pictures)} pictures: {summary['encoded']} encoded, {summary['reused']} reused")
+    summary = {"encoded": len(missing), "reused": len(wanted) - len(missing)}
+    also = " and their mirror images" if flip_aug else ""
+    print(f"latents of {len(pictures)} pictures{also}: {summary['encoded']} encoded, {summary['reused']} reused")
     return summary
 
 
-def _image_hashes(pictures: list[Picture], dataset_dir: Path, cache_dir: Path, threads: int) -> dict[str, str]:
+def _image_hashes(pictures: list[Picture], cache_dir: Path, threads: int) -> dict[str, str]:
     hashes = {}
-    for folder in sorted({p.folder for p in pictures}):
-        paths = [p.path for p in pictures if p.folder == folder]
+    for folder in sorted({p.key.rpartition("/")[0] for p in pictures}):
+        paths = [p.path for p in pictures if p.key.rpartition("/")[0] == folder]
         found = hash_files(paths, cache_dir / "images" / f"{folder}.json", threads=threads)
         hashes |= {f"{folder}/{Path(name).stem}": digest for name, digest in found.items()}
     for picture in pictures:

@@ -5,21 +5,21 @@ Hu et al. 2021, arXiv:2106.09685; file format of kohya-ss' `networks.lora`.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from torch.nn import functional
 
 from loramake.checkpoints import SafetensorsFile, open_weights
 from loramake.errors import UserError
-from loramake.lowrank import LowRankLinear
+from loramake.loralayer import LoraLayer
 from loramake.seeds import derived_seed
 
 UNET_CLASSES = ("Transformer2DModel",)
+CONV_CLASSES = ("ResnetBlock2D", "Downsample2D", "Upsample2D")
 TEXT_CLASSES = ("CLIPAttention", "CLIPMLP")
 
 
@@ -32,15 +32,19 @@ class Target(NamedTuple):
     module: torch.nn.Module
 
 
-def find_targets(unet: torch.nn.Module, text_encoder: torch.nn.Module) -> list[Target]:
+def find_targets(unet: torch.nn.Module, text_encoder: torch.nn.Module, *, conv: bool = False) -> list[Target]:
     """All layers that kohya's trainer adapts, in its order of creation: text encoder first, then U-Net.
 
     Every Linear and 1x1 Conv2d inside `Transformer2DModel`, `CLIPAttention` and `CLIPMLP`: 72 + 192 on SD1.5.
+
+    Args:
+        conv: also every Linear and Conv2d of any size inside `ResnetBlock2D`, `Downsample2D` and `Upsample2D`, as
+            kohya's `conv_dim` does ("LoCon").
     """
     text = _walk(text_encoder, TEXT_CLASSES, "lora_te")
     # transformers 5.6 dropped this level from the module path; the files keep it
     text = [target._replace(name=_classic(target.name)) for target in text]
-    return text + _walk(unet, UNET_CLASSES, "lora_unet")
+    return text + _walk(unet, UNET_CLASSES + (CONV_CLASSES if conv else ()), "lora_unet", conv=conv)
 
 
 def _classic(name: str) -> str:
@@ -48,12 +52,12 @@ def _classic(name: str) -> str:
     return name if rest.startswith("text_model_") else f"lora_te_text_model_{rest}"
 
 
-def _walk(root: torch.nn.Module, classes: Iterable[str], prefix: str) -> list[Target]:
+def _walk(root: torch.nn.Module, classes: Iterable[str], prefix: str, *, conv: bool = False) -> list[Target]:
     found = []
     for path, owner in root.named_modules():
         if type(owner).__name__ not in classes:
             continue
-        inside = [(inner, module) for inner, module in owner.named_modules() if _is_adaptable(module)]
+        inside = [(inner, module) for inner, module in owner.named_modules() if _is_adaptable(module, conv)]
         for inner, module in sorted(inside, key=lambda entry: _creation_rank(entry[0])):
             full = f"{path}.{inner}"
             parent_path, _, attr = full.rpartition(".")
@@ -62,9 +66,9 @@ def _walk(root: torch.nn.Module, classes: Iterable[str], prefix: str) -> list[Ta
     return found
 
 
-def _is_adaptable(module: torch.nn.Module) -> bool:
+def _is_adaptable(module: torch.nn.Module, conv: bool) -> bool:
     if isinstance(module, torch.nn.Conv2d):
-        return module.kernel_size == (1, 1)
+        return conv or module.kernel_size == (1, 1)
     return isinstance(module, torch.nn.Linear)
 
 
@@ -74,56 +78,6 @@ def _creation_rank(path: str) -> tuple[int, int, int]:
     if parts[0] == "transformer_blocks":
         return 1, int(parts[1]), ("attn1", "ff", "attn2").index(parts[2])
     return (2 if parts[0] == "proj_out" else 0), 0, 0
-
-
-class LoraLayer(torch.nn.Module):
-    """A frozen Linear or 1x1 Conv2d with a LoRA beside it: base(x) + up(down(x)) · weight · alpha / rank.
-
-    Args:
-        base: the frozen layer.
-        rank: columns of the two matrices.
-        alpha: scale; 0 means alpha = rank.
-        generator: draws the initial down weights; up starts at zero.
-    """
-
-    def __init__(self, base: torch.nn.Module, rank: int, alpha: float, generator: torch.Generator) -> None:
-        super().__init__()
-        self.base = base
-        self.rank = rank
-        self.alpha = float(alpha) or float(rank)
-        self.factor = self.alpha / rank
-        out_size, in_size = base.weight.shape[:2]
-        tail = (1, 1) if isinstance(base, torch.nn.Conv2d) else ()
-        # Kaiming uniform with a = √5 comes down to ±1/√in
-        bound = math.sqrt(6.0 / ((1 + 5) * in_size))
-        down = torch.empty(rank, in_size).uniform_(-bound, bound, generator=generator)
-        device = base.weight.device
-        self.down = torch.nn.Parameter(down.view(rank, in_size, *tail).to(device))  # (r, in[, 1, 1])
-        self.up = torch.nn.Parameter(torch.zeros(out_size, rank, *tail, device=device))  # (out, r[, 1, 1])
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        if self.down.ndim == 4:
-            return self._convolve(x)
-        if x.dtype != torch.float32 or torch.is_autocast_enabled(x.device.type):
-            # half precision would round the correction away inside the large weight: keep it apart
-            low = functional.linear(x, self.down)
-            return self.base(x) + functional.linear(low, self.up) * self.factor
-        base = self.base
-        rows = x.reshape(-1, x.shape[-1])
-        y = LowRankLinear.apply(rows, base.weight, base.bias, self.down, self.up, self.factor)
-        return y.view(*x.shape[:-1], -1)
-
-    def _convolve(self, x: torch.Tensor) -> torch.Tensor:
-        """The 1x1 convolution as a linear map of channels; the result lies channels-last in memory."""
-        base = self.base
-        if x.dtype != torch.float32 or torch.is_autocast_enabled(x.device.type):
-            low = functional.conv2d(x, self.down)
-            return base(x) + functional.conv2d(low, self.up) * self.factor
-        batch, channels, height, width = x.shape
-        rows = x.permute(0, 2, 3, 1).reshape(-1, channels)
-        down, up = self.down.flatten(1), self.up.flatten(1)
-        y = LowRankLinear.apply(rows, base.weight.flatten(1), base.bias, down, up, self.factor)
-        return y.view(batch, height, width, -1).permute(0, 3, 1, 2)
 
 
 @dataclass(frozen=True)
@@ -155,22 +109,61 @@ class Network:
             layer.down.copy_(tensors[f"{name}.lora_down.weight"].view(layer.down.shape))
             layer.up.copy_(tensors[f"{name}.lora_up.weight"].view(layer.up.shape))
 
+    def set_training(self, training: bool) -> None:
+        """Switch dropout on or off."""
+        for layer in self.layers.values():
+            layer.training = training
+
+    def limit_norms(self, limit: float) -> None:
+        """Hold every layer's correction to a norm of at most `limit`; see `LoraLayer.limit_norm`."""
+        for layer in self.layers.values():
+            layer.limit_norm(limit)
+
+    @contextmanager
+    def switched_off(self) -> Iterator[None]:
+        """The base model alone, for a while."""
+        factors = {name: layer.factor for name, layer in self.layers.items()}
+        try:
+            for layer in self.layers.values():
+                layer.factor = 0.0
+            yield
+        finally:
+            for name, layer in self.layers.items():
+                layer.factor = factors[name]
+
     def detach(self) -> None:
         """Take the LoRA off again: the model is as before."""
         for target in self.targets:
             setattr(target.parent, target.attr, target.module)
 
 
-def attach(unet: torch.nn.Module, text_encoder: torch.nn.Module, *, rank: int, alpha: float, seed: int) -> Network:
+def attach(
+    unet: torch.nn.Module,
+    text_encoder: torch.nn.Module,
+    *,
+    rank: int,
+    alpha: float,
+    seed: int,
+    conv_rank: int = 0,
+    conv_alpha: float = 1.0,
+    dropout: float = 0.0,
+) -> Network:
     """Put a fresh LoRA on every target layer, in place.
 
     Initial values depend on `seed` and the order of the layers only.
+
+    Args:
+        rank, alpha: of Linear layers and 1x1 convolutions.
+        conv_rank, conv_alpha: of larger convolutions; rank 0 leaves them and the rest of their blocks alone.
+        dropout: see `loralayer.LoraLayer`.
     """
     generator = torch.Generator().manual_seed(derived_seed(seed, "lora"))
-    targets = tuple(find_targets(unet, text_encoder))
+    targets = tuple(find_targets(unet, text_encoder, conv=conv_rank > 0))
     layers = {}
     for target in targets:
-        layers[target.name] = LoraLayer(target.module, rank, alpha, generator)
+        large = target.module.weight.shape[2:] not in ((), (1, 1))
+        size, scale = (conv_rank, conv_alpha) if large else (rank, alpha)
+        layers[target.name] = LoraLayer(target.module, size, scale, generator, dropout)
         setattr(target.parent, target.attr, layers[target.name])
     return Network(layers, targets)
 

@@ -12,6 +12,12 @@ from loramake import __version__
 from loramake.recipe import Recipe
 from loramake.trainset import Picture
 
+# what kohya's trainer keeps with its no_metadata
+LOADER_KEYS = frozenset(
+    f"ss_{key}"
+    for key in ("v2", "base_model_version", "network_module", "network_dim", "network_alpha", "network_args")
+)
+
 
 @dataclass(frozen=True)
 class ModelFile:
@@ -35,6 +41,9 @@ def training_metadata(
     max_token_length: int,
     batches_per_epoch: int,
     prediction_type: str,
+    steps_per_epoch: int | None = None,
+    zero_terminal_snr: bool = False,
+    optimizer: str = "torch.optim.adamw.AdamW",
 ) -> dict[str, str]:
     """The keys that are the same for all epochs of a run. All values are strings.
 
@@ -44,18 +53,27 @@ def training_metadata(
         session: decimal number that names the run.
         precision: of the computation: no, fp16 or bf16.
         max_token_length: 75, 150 or 225.
+        steps_per_epoch: optimizer steps; None: one for each batch.
+        optimizer: class and arguments (`optimizing.optimizer_label`).
     """
-    total = sum(p.repeats for p in pictures)
+    steps = steps_per_epoch or batches_per_epoch
+    own = [p for p in pictures if not p.regularisation]
     values = {
         **_fixed_keys(),
         **_recipe_keys(recipe),
         "session_id": session,
         "mixed_precision": precision,
-        "num_train_images": total,
+        "num_train_images": sum(p.repeats for p in own),
+        "num_reg_images": sum(p.folder_repeats for p in pictures if p.regularisation),
         "num_batches_per_epoch": batches_per_epoch,
-        "max_train_steps": batches_per_epoch * recipe.max_train_epochs,
+        "num_epochs": recipe.epochs(steps),
+        "max_train_steps": recipe.total_steps(steps),
+        "optimizer": optimizer,
+        "zero_terminal_snr": zero_terminal_snr,
+        "base_model_version": "sd_v1_v" if prediction_type == "v_prediction" else "sd_v1",
         "max_token_length": None if max_token_length == 75 else max_token_length,
-        "dataset_dirs": json.dumps(_dataset_dirs(pictures)),
+        "dataset_dirs": json.dumps(_dataset_dirs(own)),
+        "reg_dataset_dirs": json.dumps(_dataset_dirs([p for p in pictures if p.regularisation])),
         "tag_frequency": json.dumps(_tag_frequency(pictures)),
         "bucket_info": json.dumps(_bucket_info(pictures, buckets, sizes) if recipe.enable_bucket else None),
         "sd_model_name": base.name,
@@ -65,13 +83,18 @@ def training_metadata(
     if vae:
         values |= {"vae_name": vae.name, "vae_hash": vae.short_hash, "new_vae_hash": vae.full_hash}
     made = {f"ss_{key}": str(value) for key, value in values.items()}
-    return made | _modelspec(recipe, pictures, prediction_type)
+    if recipe.no_metadata:
+        keys = {f"modelspec.{key}" for key in ("sai_model_spec", "architecture", "prediction_type")} | LOADER_KEYS
+        return {key: value for key, value in (made | _modelspec(recipe, own, prediction_type)).items() if key in keys}
+    return made | _modelspec(recipe, own, prediction_type)
 
 
 def epoch_metadata(
     common: Mapping[str, str], *, title: str, epoch: int, steps: int, started: float, finished: float
 ) -> dict[str, str]:
-    """The metadata of one epoch's file. Times in seconds since 1970."""
+    """The metadata of one epoch's file. Times in seconds since 1970. Nothing is added to metadata kept to a minimum."""
+    if "ss_session_id" not in common:
+        return dict(common)
     date = datetime.fromtimestamp(int(finished), UTC).strftime("%Y-%m-%dT%H:%M:%S")
     return {
         **common,
@@ -110,12 +133,15 @@ def _recipe_keys(recipe: Recipe) -> dict[str, object]:
         "learning_rate": float(recipe.unet_lr),
         "text_encoder_lr": float(text_encoder_lr),
         "unet_lr": float(recipe.unet_lr),
-        "num_epochs": recipe.max_train_epochs,
+        "gradient_accumulation_steps": recipe.gradient_accumulation_steps,
         "gradient_checkpointing": recipe.gradient_checkpointing,
         "lr_warmup_steps": recipe.lr_warmup_steps,
         "lr_scheduler": recipe.lr_scheduler,
         "network_dim": recipe.network_dim,
         "network_alpha": float(recipe.network_alpha),
+        "network_dropout": recipe.network_dropout or None,
+        "scale_weight_norms": recipe.scale_weight_norms or None,
+        **_network_args(recipe),
         "clip_skip": recipe.clip_skip,
         "seed": recipe.seed,
         "noise_offset": recipe.noise_offset or None,
@@ -124,7 +150,10 @@ def _recipe_keys(recipe: Recipe) -> dict[str, object]:
         "caption_dropout_rate": float(recipe.caption_dropout_rate),
         "caption_tag_dropout_rate": float(recipe.caption_tag_dropout_rate),
         "batch_size_per_device": recipe.train_batch_size,
-        "total_batch_size": recipe.train_batch_size,
+        "total_batch_size": recipe.train_batch_size * recipe.gradient_accumulation_steps,
+        "prior_loss_weight": float(recipe.prior_loss_weight),
+        "flip_aug": recipe.flip_aug,
+        "caption_dropout_every_n_epochs": recipe.caption_dropout_every_n_epochs,
         "resolution": (recipe.resolution, recipe.resolution),
         "shuffle_caption": recipe.shuffle_caption,
         "enable_bucket": bucketed,
@@ -139,31 +168,33 @@ def _fixed_keys() -> dict[str, object]:
     """Features of kohya's trainer at the values that say they were not used."""
     return {
         "network_module": "networks.lora",
-        "optimizer": "torch.optim.adamw.AdamW",
         "sd_scripts_commit_hash": f"loramake {__version__}",
-        "base_model_version": "sd_v1",
         "loss_type": "l2",
-        "gradient_accumulation_steps": 1,
-        "num_reg_images": 0,
-        "reg_dataset_dirs": "{}",
-        "prior_loss_weight": 1.0,
         "cache_latents": True,
-        "caption_dropout_every_n_epochs": 0,
         "huber_c": 0.1,
         "huber_schedule": "snr",
         "multires_noise_discount": 0.3,
-        **dict.fromkeys(("full_fp16", "v2", "lowram", "color_aug", "flip_aug", "random_crop"), False),
-        **dict.fromkeys(("zero_terminal_snr", "debiased_estimation"), False),
+        **dict.fromkeys(("full_fp16", "v2", "lowram", "color_aug", "random_crop"), False),
+        **dict.fromkeys(("debiased_estimation",), False),
         **dict.fromkeys(("noise_offset_random_strength", "ip_noise_gamma_random_strength"), False),
-        **dict.fromkeys(("training_comment", "face_crop_aug_range", "network_dropout", "scale_weight_norms")),
+        **dict.fromkeys(("training_comment", "face_crop_aug_range")),
         **dict.fromkeys(("adaptive_noise_scale", "multires_noise_iterations", "ip_noise_gamma")),
     }
+
+
+def _network_args(recipe: Recipe) -> dict[str, str]:
+    """What kohya's trainer is given as `network_args`; the key is missing where there are none."""
+    if not recipe.conv_dim:
+        return {}
+    given = {"conv_dim": str(recipe.conv_dim), "conv_alpha": f"{recipe.conv_alpha:g}"}
+    return {"network_args": json.dumps({**given, "dropout": recipe.network_dropout or None})}
 
 
 def _dataset_dirs(pictures: Sequence[Picture]) -> dict[str, dict[str, int]]:
     folders: dict[str, dict[str, int]] = {}
     for picture in pictures:
-        entry = folders.setdefault(picture.folder, {"n_repeats": picture.repeats, "img_count": 0})
+        repeats = picture.folder_repeats or picture.repeats
+        entry = folders.setdefault(picture.folder, {"n_repeats": repeats, "img_count": 0})
         entry["img_count"] += 1
     return folders
 

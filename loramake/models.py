@@ -30,7 +30,7 @@ class StableDiffusion1:
     """The parts of an SD1-type model; a part that was not asked for is None.
 
     Weights are frozen and in eval mode. `scaling_factor` turns VAE latents into the U-Net's; `prediction_type` is
-    "epsilon" or "v_prediction".
+    "epsilon" or "v_prediction"; `zero_terminal_snr`: its noise schedule ends without signal.
     """
 
     text_encoder: torch.nn.Module | None
@@ -39,6 +39,7 @@ class StableDiffusion1:
     tokenizer: object
     scaling_factor: float
     prediction_type: str
+    zero_terminal_snr: bool = False
 
 
 def load_sd1(
@@ -88,6 +89,7 @@ def load_sd1(
         tokenizer=load_tokenizer(folder),
         scaling_factor=float(configs["vae"].get("scaling_factor") or 0.18215),
         prediction_type=_prediction_type(configs["scheduler"], source),
+        zero_terminal_snr=bool(configs["scheduler"].get("rescale_betas_zero_snr")) or _has_mark(source, "ztsnr"),
     )
 
 
@@ -127,9 +129,14 @@ def load_tokenizer(folder: Path | None = None) -> object:
 def _prediction_type(scheduler: Mapping[str, object], source: WeightFile | Path) -> str:
     if not isinstance(source, Path):
         stated = source.metadata.get("modelspec.prediction_type", "")
-        if stated in ("v", "v_prediction") or "v_pred" in set(source.names()):
+        if stated in ("v", "v_prediction") or _has_mark(source, "v_pred"):
             return "v_prediction"
     return str(scheduler.get("prediction_type") or "epsilon")
+
+
+def _has_mark(source: WeightFile | Path, name: str) -> bool:
+    """Whether a single file holds the empty tensor by which trainers mark velocity and zero-terminal-SNR models."""
+    return not isinstance(source, Path) and name in set(source.names())
 
 
 def _empty_model(part: str, config: Mapping[str, object]) -> torch.nn.Module:

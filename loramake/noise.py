@@ -9,13 +9,21 @@ from loramake.seeds import derived_seed
 STEPS = 1000
 
 
-def alphas_cumprod() -> torch.Tensor:
+def alphas_cumprod(*, zero_terminal_snr: bool = False) -> torch.Tensor:
     """Share of signal variance left at each of 1000 timesteps, shape (1000,), float32.
 
     DDPM (Ho et al. 2020, arXiv:2006.11239) with Stable Diffusion's "scaled linear" betas, 0.00085 to 0.012.
+
+    Args:
+        zero_terminal_snr: shift and scale so that nothing is left at the last one (Lin et al. 2023, arXiv:2305.08891,
+            algorithm 1).
     """
     betas = torch.linspace(0.00085**0.5, 0.012**0.5, STEPS, dtype=torch.float32) ** 2
-    return torch.cumprod(1.0 - betas, dim=0)
+    kept = torch.cumprod(1.0 - betas, dim=0)
+    if zero_terminal_snr:
+        root = kept.sqrt()
+        kept = ((root - root[-1]) * (root[0] / (root[0] - root[-1]))) ** 2
+    return kept
 
 
 def add_noise(latents: torch.Tensor, noise: torch.Tensor, kept: torch.Tensor) -> torch.Tensor:

@@ -1,24 +1,90 @@
-"""The optimizer over a LoRA: two groups, clipping, and its state as plain tensors."""
+"""The optimizer over a LoRA: which one, two groups, clipping, and its state as plain tensors."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import importlib
+from collections.abc import Mapping
 
 import torch
 
+from loramake.errors import UserError
 from loramake.lora import Network
+from loramake.optimizerkinds import KINDS, Kind, kind_of
+
+GROUPS = ("lora_te_", "lora_unet_")
 
 
-def make_optimizer(network: Network, *, weight_decay: float) -> torch.optim.AdamW:
-    """AdamW (betas 0.9 and 0.999, eps 1e-8) over text encoder and U-Net as two groups, in this order.
+def make_optimizer(
+    network: Network,
+    *,
+    weight_decay: float,
+    name: str = "AdamW",
+    arguments: Mapping[str, object] | None = None,
+    rates: tuple[float, float] = (0.0, 0.0),
+) -> torch.optim.Optimizer:
+    """The optimizer over text encoder and U-Net as two groups, in this order.
 
     A weight that gets no gradient (a layer that clip_skip passes over) is left untouched, weight decay included.
+
+    Args:
+        weight_decay: of AdamW and AdamW8bit; other optimizers have their own default.
+        name: see `optimizerkinds.kind_of`.
+        arguments: of the optimizer's class; they win over everything else.
+        rates: learning rates of both groups at factor 1.
+
+    Raises:
+        UserError: unknown, not installed, not for this device, or arguments that it refuses.
     """
-    groups = [{"params": list(network.parameters(prefix)), "lr": 0.0} for prefix in ("lora_te_", "lora_unet_")]
+    kind, given = kind_of(name), dict(arguments or {})
     device = next(network.parameters()).device
-    return torch.optim.AdamW(
-        groups, lr=0.0, betas=(0.9, 0.999), eps=1e-8, weight_decay=weight_decay, fused=device.type in ("cpu", "cuda")
-    )
+    made = _load_class(name, kind, device)
+    options: dict[str, object] = {}
+    if name in ("AdamW", "AdamW8bit"):
+        options |= {"betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": weight_decay}
+    if name == "AdamW":
+        options["fused"] = device.type in ("cpu", "cuda")
+    options |= given
+    groups: list[dict[str, object]] = [{"params": list(network.parameters(prefix))} for prefix in GROUPS]
+    if not (name == "Adafactor" and given.get("relative_step", True)):
+        # some constructors refuse a rate of 0; every step sets the groups' own rates
+        options.setdefault("lr", max(rates) or 1e-4)
+        for group, rate in zip(groups, rates, strict=True):
+            group["lr"] = rate
+    try:
+        return made(groups, **options)
+    except (TypeError, ValueError, AssertionError) as error:
+        raise UserError(
+            f"{name} does not take these arguments.",
+            found=", ".join(f"{key}={value}" for key, value in given.items()) or "none given",
+            expected=str(error),
+            setting="train.optimizer_args",
+        ) from error
+
+
+def _load_class(name: str, kind: Kind, device: torch.device) -> type[torch.optim.Optimizer]:
+    if kind.cuda and device.type != "cuda":
+        raise UserError(
+            f"{name} runs on CUDA cards only.",
+            found=f"device: {device.type}",
+            expected=", ".join(key for key, other in KINDS.items() if not other.cuda),
+            setting="train.optimizer_type",
+        )
+    module, _, attribute = kind.path.rpartition(".")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise UserError(
+            f"The optimizer {name} is not installed.",
+            found=error,
+            expected=f"the package {kind.package or module}",
+            setting=f"pip install {kind.package or module}, or train.optimizer_type: AdamW",
+        ) from error
+
+
+def optimizer_label(optimizer: torch.optim.Optimizer, arguments: Mapping[str, object]) -> str:
+    """Class and given arguments as kohya's `ss_optimizer` writes them."""
+    stated = ",".join(f"{key}={value}" for key, value in arguments.items())
+    return f"{type(optimizer).__module__}.{type(optimizer).__name__}" + (f"({stated})" if stated else "")
 
 
 def set_learning_rates(optimizer: torch.optim.Optimizer, text_encoder_lr: float, unet_lr: float) -> None:
@@ -27,33 +93,52 @@ def set_learning_rates(optimizer: torch.optim.Optimizer, text_encoder_lr: float,
         group["lr"] = rate
 
 
+def set_averaging(optimizer: torch.optim.Optimizer, *, training: bool) -> None:
+    """Put a schedule-free optimizer's weights at the point of training, or at the average that is kept; else nothing.
+
+    Defazio et al. 2024, arXiv:2405.15682: what is trained and what is saved are two points.
+    """
+    switch = getattr(optimizer, "train" if training else "eval", None)
+    if callable(switch):
+        switch()
+
+
 def clip_gradients(network: Network, max_norm: float) -> torch.Tensor:
     """Scale all gradients so that their common 2-norm is at most `max_norm` (0: no clipping); returns the old norm."""
     return torch.nn.utils.clip_grad_norm_(list(network.parameters()), max_norm or float("inf"))
 
 
-def _named(network: Network) -> Iterator[tuple[str, torch.nn.Parameter]]:
-    for name, layer in network.layers.items():
-        yield f"{name}.lora_down.weight", layer.down
-        yield f"{name}.lora_up.weight", layer.up
+def pack_state(optimizer: torch.optim.Optimizer) -> tuple[dict[str, torch.Tensor], object]:
+    """The state of any optimizer as named tensors, and the rest as a JSON-able value that refers to them."""
+    tensors: dict[str, torch.Tensor] = {}
+
+    def pack(value: object, name: str) -> object:
+        if isinstance(value, torch.Tensor):
+            tensors[name] = value.detach().cpu().clone()
+            return {"tensor": name}
+        if isinstance(value, Mapping):
+            return {"map": [[key, pack(item, f"{name}.{key}")] for key, item in value.items()]}
+        if isinstance(value, list | tuple):
+            kind = "tuple" if isinstance(value, tuple) else "list"
+            return {kind: [pack(item, f"{name}.{place}") for place, item in enumerate(value)]}
+        return value
+
+    plain = pack(optimizer.state_dict(), "optimizer")
+    return tensors, plain
 
 
-def optimizer_tensors(network: Network, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
-    """The moments and step counts of every weight that has been updated, by the weight's name."""
-    tensors = {}
-    for name, parameter in _named(network):
-        for key, value in optimizer.state.get(parameter, {}).items():
-            tensors[f"{name}:{key}"] = value.detach().cpu().clone()
-    return tensors
+def unpack_state(optimizer: torch.optim.Optimizer, tensors: Mapping[str, torch.Tensor], plain: object) -> None:
+    """Restore what `pack_state` gave."""
 
+    def unpack(value: object) -> object:
+        if not isinstance(value, Mapping):
+            return value
+        ((kind, content),) = value.items()
+        if kind == "tensor":
+            return tensors[content].clone()
+        if kind == "map":
+            return {key: unpack(item) for key, item in content}
+        items = [unpack(item) for item in content]
+        return tuple(items) if kind == "tuple" else items
 
-def load_optimizer_tensors(
-    network: Network, optimizer: torch.optim.Optimizer, tensors: Mapping[str, torch.Tensor]
-) -> None:
-    """Restore what `optimizer_tensors` gave."""
-    for name, parameter in _named(network):
-        entries = {
-            key: tensors[f"{name}:{key}"] for key in ("step", "exp_avg", "exp_avg_sq") if f"{name}:{key}" in tensors
-        }
-        if entries:
-            optimizer.state[parameter] = {key: value.to(parameter.device).clone() for key, value in entries.items()}
+    optimizer.load_state_dict(unpack(plain))

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, fields
 
 from loramake.errors import UserError
+from loramake.optimizerkinds import kind_of, parse_arguments
 from loramake.schedules import NAMES as SCHEDULES
 from loramake.tokens import LENGTHS
 
 PRECISIONS = ("auto", "no", "fp16", "bf16")
 SAVE_PRECISIONS = ("float", "fp16", "bf16")
+
+
+def _later(default: object) -> object:
+    """A key that came after the first runs were made: it is part of a run's identity only where it is not this."""
+    return field(default=default, metadata={"later": True})
 
 
 @dataclass(frozen=True)
@@ -50,17 +56,52 @@ class Recipe:
     save_precision: str = "fp16"
     gradient_checkpointing: bool = False
     xformers: bool = False
+    gradient_accumulation_steps: int = _later(1)
+    max_train_steps: int = _later(0)
+    optimizer_args: Sequence[str] = _later(())
+    prior_loss_weight: float = _later(1.0)
+    network_dropout: float = _later(0.0)
+    scale_weight_norms: float = _later(0.0)
+    network_weights: str = _later("")
+    conv_dim: int = _later(0)
+    conv_alpha: float = _later(1.0)
+    flip_aug: bool = _later(False)
+    v_parameterization: bool | str = _later("auto")
+    zero_terminal_snr: bool | str = _later("auto")
+    caption_dropout_every_n_epochs: int = _later(0)
+    validation_split: float = _later(0.0)
+    no_metadata: bool = _later(False)
 
     def resolved_text_encoder_lr(self) -> float:
-        """The text encoder's learning rate; "auto" is half of the U-Net's."""
-        return self.unet_lr / 2 if self.text_encoder_lr == "auto" else float(self.text_encoder_lr)
+        """The text encoder's learning rate; "auto" is half of the U-Net's, or the same where the optimizer asks it."""
+        if self.text_encoder_lr != "auto":
+            return float(self.text_encoder_lr)
+        return self.unet_lr if kind_of(self.optimizer_type).one_rate else self.unet_lr / 2
+
+    def optimizer_arguments(self) -> dict[str, object]:
+        """`optimizer_args` as Python values."""
+        return parse_arguments(self.optimizer_args)
+
+    def total_steps(self, steps_per_epoch: int) -> int:
+        """Optimizer steps of the whole run."""
+        return self.max_train_steps or self.max_train_epochs * steps_per_epoch
+
+    def epochs(self, steps_per_epoch: int) -> int:
+        """Epochs of the whole run; the last one is cut short where max_train_steps asks it."""
+        return -(-self.total_steps(steps_per_epoch) // steps_per_epoch)
 
     def canonical(self) -> dict[str, object]:
-        """All settings as JSON-able values in which equal meaning has equal spelling."""
+        """All settings as JSON-able values in which equal meaning has equal spelling.
+
+        A key that came later is left out at its default, so that runs from before are still found.
+        """
         values = asdict(self)
-        for field in fields(self):
-            if "float" in str(field.type) and not isinstance(values[field.name], str):
-                values[field.name] = float(values[field.name])
+        values["optimizer_args"] = list(self.optimizer_args)
+        for key in fields(self):
+            if "float" in str(key.type) and not isinstance(values[key.name], str):
+                values[key.name] = float(values[key.name])
+            if key.metadata.get("later") and getattr(self, key.name) == key.default:
+                values.pop(key.name)
         return {**values, "text_encoder_lr": self.resolved_text_encoder_lr()}
 
 
@@ -70,29 +111,43 @@ def make_recipe(settings: dict[str, object]) -> Recipe:
     Raises:
         UserError: an unknown key, or a value that cannot work.
     """
-    known = {field.name for field in fields(Recipe)}
+    known = {key.name for key in fields(Recipe)}
     for key in settings:
         if key not in known:
             raise UserError("Unknown training setting.", found=key, expected=", ".join(sorted(known)))
-    recipe = Recipe(**settings)
-    at_least_one = ("network_dim", "train_batch_size", "max_train_epochs", "save_every_n_epochs", "clip_skip")
-    rates = ("caption_dropout_rate", "caption_tag_dropout_rate")
-    not_negative = ("network_alpha", "unet_lr", "lr_warmup_steps", "weight_decay", "keep_tokens", "max_grad_norm")
-    for key in at_least_one:
-        _check(recipe, key, lambda value: value >= 1, "1 or more")
-    for key in not_negative + ("noise_offset", "min_snr_gamma"):
-        _check(recipe, key, lambda value: value >= 0, "0 or more")
-    for key in rates:
-        _check(recipe, key, lambda value: 0 <= value <= 1, "0…1")
-    _check(recipe, "lr_scheduler", lambda value: value in SCHEDULES, ", ".join(SCHEDULES))
-    _check(recipe, "mixed_precision", lambda value: value in PRECISIONS, ", ".join(PRECISIONS))
-    _check(recipe, "save_precision", lambda value: value in SAVE_PRECISIONS, ", ".join(SAVE_PRECISIONS))
-    _check(recipe, "optimizer_type", lambda value: value == "AdamW", "AdamW")
-    _check(recipe, "max_token_length", lambda value: value in ("auto", *LENGTHS), "auto, 75, 150 or 225")
-    _check(recipe, "text_encoder_lr", lambda value: value == "auto" or float(value) >= 0, "auto, or 0 or more")
-    if recipe.network_alpha > recipe.network_dim:
-        print(f"warning: network_alpha {recipe.network_alpha} is above network_dim {recipe.network_dim}: risky")
+    recipe = Recipe(**{**settings, "optimizer_args": tuple(settings.get("optimizer_args", ()))})
+    for keys, fits, expected in _RANGES:
+        for key in keys:
+            _check(recipe, key, fits, expected)
+    _check_together(recipe)
     return recipe
+
+
+def _check_together(recipe: Recipe) -> None:
+    """Refuse settings that contradict each other; warn of risky ones."""
+    kind_of(recipe.optimizer_type)
+    recipe.optimizer_arguments()
+    text_encoder_lr = recipe.resolved_text_encoder_lr()
+    if kind_of(recipe.optimizer_type).one_rate:
+        if text_encoder_lr not in (0, recipe.unet_lr) and recipe.unet_lr:
+            raise UserError(
+                f"{recipe.optimizer_type} has one learning rate for all weights.",
+                found=f"unet_lr {recipe.unet_lr:g}, text_encoder_lr {text_encoder_lr:g}",
+                expected="the same for both, or 0 for one of them",
+                setting="train.text_encoder_lr: auto",
+            )
+        if recipe.unet_lr < 0.1:
+            print(f"warning: unet_lr {recipe.unet_lr:g} is a factor with {recipe.optimizer_type}; 1 is usual")
+    if recipe.zero_terminal_snr is True and recipe.v_parameterization is False:
+        raise UserError(
+            "Without signal at the last timestep only velocity can be predicted, not noise.",
+            found="zero_terminal_snr: true, v_parameterization: false",
+            expected="both true, or zero_terminal_snr: false",
+            setting="train.v_parameterization",
+        )
+    for rank, alpha in (("network_dim", "network_alpha"), ("conv_dim", "conv_alpha")):
+        if getattr(recipe, alpha) > getattr(recipe, rank) > 0:
+            print(f"warning: {alpha} {getattr(recipe, alpha)} is above {rank} {getattr(recipe, rank)}: risky")
 
 
 def _check(recipe: Recipe, key: str, fits: Callable[[object], bool], expected: str) -> None:
@@ -105,3 +160,29 @@ def _check(recipe: Recipe, key: str, fits: Callable[[object], bool], expected: s
         raise UserError(
             "A training setting is out of range.", found=f"{key}: {value}", expected=expected, setting=f"train.{key}"
         )
+
+
+def _any_of(values: Sequence[object]) -> tuple[Callable[[object], bool], str]:
+    return lambda value: value in values, ", ".join(map(str, values))
+
+
+_AT_LEAST_ONE = (
+    "network_dim train_batch_size max_train_epochs save_every_n_epochs clip_skip gradient_accumulation_steps"
+)
+_NOT_NEGATIVE = (
+    "network_alpha conv_alpha unet_lr lr_warmup_steps weight_decay keep_tokens max_grad_norm noise_offset"
+    " min_snr_gamma max_train_steps prior_loss_weight scale_weight_norms conv_dim caption_dropout_every_n_epochs"
+)
+_TRUE_FALSE_AUTO = (lambda value: value == "auto" or isinstance(value, bool), "auto, true or false")
+_RANGES: tuple[tuple[Sequence[str], Callable[[object], bool], str], ...] = (
+    (_AT_LEAST_ONE.split(), lambda value: value >= 1, "1 or more"),
+    (_NOT_NEGATIVE.split(), lambda value: value >= 0, "0 or more"),
+    (("caption_dropout_rate", "caption_tag_dropout_rate"), lambda value: 0 <= value <= 1, "0…1"),
+    (("network_dropout", "validation_split"), lambda value: 0 <= value < 1, "0 or more and less than 1"),
+    (("lr_scheduler",), *_any_of(SCHEDULES)),
+    (("mixed_precision",), *_any_of(PRECISIONS)),
+    (("save_precision",), *_any_of(SAVE_PRECISIONS)),
+    (("v_parameterization", "zero_terminal_snr"), *_TRUE_FALSE_AUTO),
+    (("max_token_length",), lambda value: value in ("auto", *LENGTHS), "auto, 75, 150 or 225"),
+    (("text_encoder_lr",), lambda value: value == "auto" or float(value) >= 0, "auto, or 0 or more"),
+)

@@ -13,6 +13,9 @@ from loramake.files import hash_file, link_or_copy, read_json, to_json, write_te
 INDEX = "index.json"
 LOSS_LOG = "loss.tsv"
 LOSS_COLUMNS = "step\tepoch\tloss\ttext_encoder_lr\tunet_lr\tgrad_norm"
+VALIDATION_LOG = "validation.tsv"
+VALIDATION_COLUMNS = "step\tepoch\tvalidation_loss"
+PLOT = "loss.png"
 
 
 @dataclass(frozen=True)
@@ -32,13 +35,22 @@ class Run:
     fingerprint: str
 
     @property
-    def state(self) -> Path:
-        """LoRA and optimizer after the last whole epoch, in float32."""
-        return self.folder / "state.safetensors"
-
-    @property
     def loss_log(self) -> Path:
         return self.folder / LOSS_LOG
+
+    @property
+    def validation_log(self) -> Path:
+        return self.folder / VALIDATION_LOG
+
+    @property
+    def plot(self) -> Path:
+        """Picture of both logs."""
+        return self.folder / PLOT
+
+    @property
+    def events(self) -> Path:
+        """Folder of TensorBoard's event files."""
+        return self.folder / "events"
 
     def epoch_path(self, name: str, epoch: int) -> Path:
         """Where an epoch's LoRA lies."""
@@ -57,6 +69,12 @@ class Run:
         epochs = [{"epoch": epoch, "file": path.name, "sha256": hash_file(path)} for epoch, path in paths]
         counts = {"image_passes": image_passes, "optimizer_steps": optimizer_steps}
         write_text(self.folder / INDEX, to_json({"epochs": epochs, "fingerprint": self.fingerprint, **counts}))
+        self.drop_states()
+
+    def drop_states(self) -> None:
+        """Remove the states of a finished run: large, and of no more use."""
+        for path in self.folder.glob("state-*.safetensors"):
+            path.unlink()
 
     def note_work(self, what: str, optimizer_steps: int) -> None:
         """Append a line to work.tsv: time, what was done, optimizer steps really taken."""
@@ -65,29 +83,32 @@ class Run:
             log.write(f"{stamp}\t{what}\t{optimizer_steps}\n")
 
     def link_into(self, out_dir: Path) -> None:
-        """Make `out_dir` show the finished run: epochs, loss log, index. The index goes last."""
+        """Make `out_dir` show the finished run: epochs, logs, plot, TensorBoard's events; the index goes last."""
         out_dir = Path(out_dir)
         out_dir.mkdir(parents=True, exist_ok=True)
         index = read_json(self.folder / INDEX)
-        names = [*(entry["file"] for entry in index["epochs"]), LOSS_LOG, INDEX]
+        sources = [self.folder / entry["file"] for entry in index["epochs"]] + [self.loss_log]
+        sources += [path for path in (self.validation_log, self.plot) if path.is_file()]
+        sources += [*sorted(self.events.glob("events.out.*")), self.folder / INDEX]
+        names = [path.name for path in sources]
         for path in out_dir.iterdir():
             if path.is_file() and path.name not in names and path.name != ".snakemake_timestamp":
                 path.unlink()
-        for name in names:
-            link_or_copy(self.folder / name, out_dir / name)
+        for path in sources:
+            link_or_copy(path, out_dir / path.name)
 
 
-def read_loss_rows(path: Path, epochs: int) -> list[str]:
-    """The rows of a loss log up to and including an epoch; none where the log is missing."""
+def read_rows(path: Path, epochs: int) -> list[str]:
+    """The rows of a log up to and including an epoch; none where the log is missing."""
     if not path.is_file():
         return []
     rows = path.read_text(encoding="utf-8").splitlines()[1:]
     return [row for row in rows if int(row.split("\t")[1]) <= epochs]
 
 
-def write_loss_rows(path: Path, rows: Sequence[str]) -> None:
-    """Write the loss log (tab-separated, see LOSS_COLUMNS) atomically."""
-    write_text(path, "\n".join([LOSS_COLUMNS, *rows]) + "\n")
+def write_rows(path: Path, columns: str, rows: Sequence[str]) -> None:
+    """Write a log (tab-separated, see LOSS_COLUMNS and VALIDATION_COLUMNS) atomically."""
+    write_text(path, "\n".join([columns, *rows]) + "\n")
 
 
 def now() -> float:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
 
 import torch
 
@@ -12,7 +14,7 @@ from loramake.noise import draw
 from loramake.recipe import Recipe
 from loramake.stepping import Batch
 from loramake.tokens import choose_length, cut_tags, text_ids, windows
-from loramake.trainset import Item, Picture, count_batches, epoch_batches, epoch_caption
+from loramake.trainset import Item, Picture, count_batches, epoch_batches, epoch_caption, is_flipped
 
 
 class Feed:
@@ -21,7 +23,7 @@ class Feed:
     Args:
         recipe: batch size, seed, caption settings.
         pictures: with captions and repeats.
-        latents: the cached latents of each picture.
+        latents: the cached latents of each picture, mirrored ones too where flip_aug asks for them.
         tokenizer: CLIP's.
         scaling_factor: of the VAE.
         device: where the latents are kept and the batches go.
@@ -38,14 +40,26 @@ class Feed:
     ) -> None:
         self.recipe, self.pictures, self.tokenizer, self.device = recipe, pictures, tokenizer, device
         self.buckets = [file.bucket for file in latents]
+
+        def load(path: Path) -> torch.Tensor:
+            return (SafetensorsFile(path).get(TENSOR) * scaling_factor).to(device, torch.float32)
+
         # all of them stay in memory: 64 KB each at 512 px
-        self.latents = [
-            (SafetensorsFile(file.path).get(TENSOR) * scaling_factor).to(device, torch.float32) for file in latents
-        ]
+        self.latents = [load(file.path) for file in latents]
+        self.flipped = [load(file.flipped) for file in latents if file.flipped]
         repeats = [p.repeats for p in pictures]
         self.showings = sum(repeats)
         self.batches_per_epoch = count_batches(self.buckets, repeats, recipe.train_batch_size)
         self.max_token_length = self._choose_length()
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Optimizer steps of an epoch; the last one takes what is left."""
+        return -(-self.batches_per_epoch // self.recipe.gradient_accumulation_steps)
+
+    def steps(self, epoch: int) -> Iterator[list[Batch]]:
+        """The batches of each optimizer step of an epoch (from 1), in order."""
+        return _grouped(self.batches(epoch), self.recipe.gradient_accumulation_steps)
 
     def batches(self, epoch: int) -> Iterator[Batch]:
         """The batches of an epoch (from 1), in order."""
@@ -63,7 +77,7 @@ class Feed:
     def _batch(self, items: Sequence[Item], epoch: int) -> Batch:
         keys = [f"{self.pictures[item.index].key}/{item.repeat}" for item in items]
         ids = [self._windows(item, key, epoch) for item, key in zip(items, keys, strict=True)]
-        latents = torch.stack([self.latents[item.index] for item in items])
+        latents = torch.stack([self._latents(item, key, epoch) for item, key in zip(items, keys, strict=True)])
         shape = tuple(latents.shape[1:])
         drawn = [draw(self.recipe.seed, epoch, key, shape, self.recipe.noise_offset) for key in keys]
         noise = torch.stack([noise for noise, _ in drawn])
@@ -73,7 +87,18 @@ class Feed:
             latents,
             noise.to(self.device, non_blocking=True),
             timesteps.to(self.device, non_blocking=True),
+            self._weights(items),
         )
+
+    def _latents(self, item: Item, key: str, epoch: int) -> torch.Tensor:
+        mirrored = self.recipe.flip_aug and is_flipped(self.recipe.seed, epoch, key)
+        return (self.flipped if mirrored else self.latents)[item.index]
+
+    def _weights(self, items: Sequence[Item]) -> torch.Tensor | None:
+        """Each sample's weight: prior_loss_weight for regularisation pictures, else 1; None where all are 1."""
+        prior = self.recipe.prior_loss_weight
+        weights = [prior if self.pictures[item.index].regularisation else 1.0 for item in items]
+        return None if set(weights) == {1.0} else torch.tensor(weights, device=self.device)
 
     def _windows(self, item: Item, key: str, epoch: int) -> list[list[int]]:
         recipe = self.recipe
@@ -86,8 +111,17 @@ class Feed:
             seed=recipe.seed,
             epoch=epoch,
             item=key,
+            dropout_every_n_epochs=recipe.caption_dropout_every_n_epochs,
         )
         return windows(text_ids(self.tokenizer, caption), self.max_token_length)
+
+    def plain_ids(self, index: int) -> torch.Tensor:
+        """Token ids of a picture's whole caption, (1, n, 77), on the device."""
+        return self.caption_ids(self.pictures[index].caption)
+
+    def caption_ids(self, caption: str) -> torch.Tensor:
+        """Token ids of a caption cut to the run's length, (1, n, 77), on the device."""
+        return torch.tensor([windows(text_ids(self.tokenizer, caption), self.max_token_length)]).to(self.device)
 
     def _choose_length(self) -> int:
         counts = [len(text_ids(self.tokenizer, p.caption)) for p in self.pictures]
@@ -97,3 +131,8 @@ class Feed:
         for picture in cut:
             print(f"  {picture.key} loses: {', '.join(cut_tags(self.tokenizer, picture.caption, length))}")
         return length
+
+
+def _grouped(batches: Iterator[Batch], size: int) -> Iterator[list[Batch]]:
+    while group := list(islice(batches, size)):
+        yield group

@@ -12,7 +12,7 @@ from loramake.modelhash import content_hash
 from loramake.recipe import Recipe, make_recipe
 from loramake.revisions import REVISIONS
 from loramake.runs import INDEX, Run
-from loramake.trainset import Picture, read_pictures
+from loramake.trainset import Picture, hold_out, read_class_pictures, read_pictures, share_showings
 
 
 def train_lora(
@@ -26,6 +26,7 @@ def train_lora(
     base_model_config: str = "",
     vae: str = "",
     device: str = "auto",
+    reg_dir: Path | None = None,
     threads: int = 1,
     **settings: object,
 ) -> dict[str, object]:
@@ -34,10 +35,11 @@ def train_lora(
     Args:
         dataset_dir: holds the `N_name` folders with images and captions.
         latents_dir: from `latents.cache_latents`.
-        out_dir: gets `{name}-{epoch:06d}.safetensors`, loss.tsv and index.json, as links.
+        out_dir: gets `{name}-{epoch:06d}.safetensors`, loss.tsv, its plot and index.json, as links.
         runs_dir: keeps runs by fingerprint; a run that was cut short goes on after its last whole epoch.
         name: stem of the LoRA files.
         base_model, base_model_config, vae, device: see the config.
+        reg_dir: holds the `N_class` folders of regularisation pictures, where there are any.
         threads: CPU threads; results are byte-identical for equal numbers of them.
         settings: the keys of the config's `train` section (see `recipe.Recipe`).
 
@@ -52,8 +54,7 @@ def train_lora(
     hashes = runs_dir / "models.json"
     base_hash = content_hash(base_model, hashes)
     vae_hash = content_hash(vae, hashes, setting="vae")
-    pictures = read_pictures(dataset_dir)
-    latents = match_latents(latents_dir, pictures, vae_hash or base_hash)
+    pictures, latents, held_out = _gather(dataset_dir, reg_dir, latents_dir, vae_hash or base_hash, recipe)
     described = {
         "name": name,
         "recipe": recipe.canonical(),
@@ -64,38 +65,54 @@ def train_lora(
         "config": _config_facts(base_model_config),
         "revision": REVISIONS["train"],
     }
+    if held_out:
+        described["held_out"] = [_picture_facts(*pair) for pair in held_out]
+    if recipe.network_weights:
+        described["recipe"]["network_weights"] = content_hash(
+            recipe.network_weights, hashes, setting="train.network_weights"
+        )
     run = Run(runs_dir / (fingerprint := hash_value(described)[:32]), fingerprint)
     run.folder.mkdir(parents=True, exist_ok=True)
     with _lock(run):
         if run.is_finished():
+            run.drop_states()
             run.note_work("relinked", 0)
             print("relinked finished run, 0 optimizer steps")
         else:
             write_if_changed(run.folder / "made_of.json", to_json(described))
-            steps = _train(run, recipe, pictures, latents, name, base_model, base_model_config, vae, device, threads)
+            # torch, diffusers and transformers take seconds to load: a finished run does not need them
+            from loramake.trainloop import Material, run_training
+
+            material = Material(pictures, latents, held_out, base_model, base_model_config, vae)
+            steps = run_training(run, recipe, material, name=name, device=device, threads=threads)
             run.note_work("trained", steps)
             print(f"trained {steps} optimizer steps")
+        if not run.plot.is_file():
+            from loramake.lossplot import draw_losses  # half a second
+
+            draw_losses(run.loss_log, run.validation_log, run.plot)
         run.link_into(out_dir)
     return read_json(run.folder / INDEX)
 
 
-def _train(run: Run, recipe: Recipe, pictures: list[Picture], latents: list[LatentFile], *rest: object) -> int:
-    # torch, diffusers and transformers take seconds to load: a finished run does not need them
-    from loramake.trainloop import run_training
-
-    name, base_model, base_model_config, vae, device, threads = rest
-    return run_training(
-        run,
-        recipe,
-        pictures,
-        latents,
-        name=name,
-        base_model=base_model,
-        base_model_config=base_model_config,
-        vae=vae,
-        device=device,
-        threads=threads,
-    )
+def _gather(
+    dataset_dir: Path, reg_dir: Path | None, latents_dir: Path, vae_hash: str, recipe: Recipe
+) -> tuple[list[Picture], list[LatentFile], list[tuple[Picture, LatentFile]]]:
+    """Pictures to train on, their latents, and what is held out to validate with."""
+    pictures = read_pictures(dataset_dir)
+    latents = match_latents(latents_dir, pictures, vae_hash, flip=recipe.flip_aug)
+    apart = hold_out([file.image_hash for file in latents], recipe.validation_split, recipe.seed)
+    held_out = [(pictures[place], latents[place]) for place in sorted(apart)]
+    if held_out:
+        print(f"held out to validate with: {', '.join(picture.key for picture, _ in held_out)}")
+    pictures = [picture for place, picture in enumerate(pictures) if place not in apart]
+    latents = [file for place, file in enumerate(latents) if place not in apart]
+    if reg_dir:
+        showings = sum(picture.repeats for picture in pictures)
+        classes = share_showings(read_class_pictures(reg_dir), showings)
+        pictures += classes
+        latents += match_latents(latents_dir, classes, vae_hash, flip=recipe.flip_aug)
+    return pictures, latents, held_out
 
 
 def _lock(run: Run) -> FileLock:

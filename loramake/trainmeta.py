@@ -23,7 +23,10 @@ def describe_run(
     precision: str,
     max_token_length: int,
     batches_per_epoch: int,
+    steps_per_epoch: int,
     prediction_type: str,
+    zero_terminal_snr: bool,
+    optimizer: str,
     hashes: Path,
 ) -> dict[str, str]:
     """Metadata that all epochs of a run share.
@@ -47,5 +50,8 @@ def describe_run(
         precision=precision,
         max_token_length=max_token_length,
         batches_per_epoch=batches_per_epoch,
+        steps_per_epoch=steps_per_epoch,
         prediction_type=prediction_type,
+        zero_terminal_snr=zero_terminal_snr,
+        optimizer=optimizer,
     )

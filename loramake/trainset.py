@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,16 +24,20 @@ class Picture:
         path: the image file.
         caption: first line of its .txt file, stripped; the folder's name where there is none, as kohya's.
         repeats: times it is shown in an epoch.
+        regularisation: of the class and not of the character: its loss counts `prior_loss_weight`.
+        folder_repeats: what its folder's name says; `repeats` where nothing has changed them.
     """
 
     key: str
     path: Path
     caption: str
     repeats: int
+    regularisation: bool = False
+    folder_repeats: int = 0
 
     @property
     def folder(self) -> str:
-        return self.key.split("/", 1)[0]
+        return self.key.split("/")[-2]
 
 
 class Item(NamedTuple):
@@ -77,6 +81,57 @@ def read_pictures(dataset_dir: Path) -> list[Picture]:
             setting="the screening rules, or add pictures",
         )
     return pictures
+
+
+def read_class_pictures(reg_dir: Path) -> list[Picture]:
+    """Regularisation pictures, of the class in general: the `N_class` folders of `reg_dir`; keys begin with "reg/"."""
+    return [
+        replace(p, key=f"reg/{p.key}", regularisation=True, folder_repeats=p.repeats) for p in read_pictures(reg_dir)
+    ]
+
+
+def share_showings(found: Sequence[Picture], showings: int) -> list[Picture]:
+    """Regularisation pictures with repeats that show them as often in an epoch as the character.
+
+    As kohya's trainer: pictures are taken with their folder's repeats until the character's showings are reached, then
+    each is shown once more, in turn, until they are. Pictures that are not reached are left out.
+
+    Args:
+        found: from `read_class_pictures`.
+        showings: the character's in an epoch.
+    """
+    repeats, total = [0] * len(found), 0
+    while found and total < showings:
+        for place, picture in enumerate(found):
+            more = 1 if repeats[place] else picture.repeats
+            repeats[place] += more
+            total += more
+            if total >= showings:
+                break
+    if unused := repeats.count(0):
+        print(f"{unused} of {len(found)} regularisation pictures are not used: there are more than the character's")
+    return [replace(p, repeats=times) for p, times in zip(found, repeats, strict=True) if times]
+
+
+def hold_out(identities: Sequence[str], share: float, seed: int) -> set[int]:
+    """Which pictures are kept from training to validate with: `share` of them, rounded, at least one, never all.
+
+    The choice hangs on the pictures themselves: another one more changes it little.
+
+    Args:
+        identities: content hash of each picture; equal ones stay together, or validation would see what was trained.
+        share: 0…1; 0 holds out none.
+    """
+    ranked = sorted(set(identities), key=lambda identity: derived_seed(seed, "validation", identity))
+    if share <= 0 or len(ranked) < 2:
+        return set()
+    chosen = set(ranked[: min(max(1, round(share * len(ranked))), len(ranked) - 1)])
+    return {place for place, identity in enumerate(identities) if identity in chosen}
+
+
+def is_flipped(seed: int, epoch: int, item: str) -> bool:
+    """Whether an item is mirrored in an epoch, with flip_aug: one time in two."""
+    return random.Random(derived_seed(seed, "flip", epoch, item)).random() < 0.5
 
 
 def _read_caption(path: Path, otherwise: str) -> str:
@@ -127,6 +182,7 @@ def epoch_caption(
     seed: int,
     epoch: int,
     item: str,
+    dropout_every_n_epochs: int = 0,
 ) -> str:
     """The caption of one item in one epoch: shuffled and thinned as kohya's trainer does.
 
@@ -136,7 +192,10 @@ def epoch_caption(
         dropout_rate: probability, 0…1, that the whole caption is empty.
         tag_dropout_rate: probability, 0…1, that a tag is left out.
         item: names the item within the epoch, e.g. picture and repeat.
+        dropout_every_n_epochs: in each so many epochs all captions are empty; 0 = never.
     """
+    if dropout_every_n_epochs and epoch % dropout_every_n_epochs == 0:
+        return ""
     draw = random.Random(derived_seed(seed, "caption", epoch, item))
     if dropout_rate > 0 and draw.random() < dropout_rate:
         return ""

@@ -17,7 +17,7 @@ from loramake.models import load_sd1
 from loramake.seeds import derived_seed
 from loramake.trainset import Picture
 
-Job = tuple[Picture, LatentFile, Placement]
+Job = tuple[Picture, LatentFile, Placement, bool]  # the last: mirrored
 _GPU_PIXELS = 8 * 512 * 512  # per batch; what a 6 GB card encodes in float32
 
 
@@ -49,12 +49,13 @@ def encode_pictures(
 @torch.inference_mode()
 def _encode_batch(vae: torch.nn.Module, jobs: Sequence[Job], device: torch.device) -> None:
     pixels = []
-    for picture, _, placement in jobs:
+    for picture, _, placement, mirrored in jobs:
         rgb = torch.tensor(resize_to_bucket(load_rgb(picture.path), placement))  # (h, w, 3) uint8
+        rgb = rgb.flip(1) if mirrored else rgb
         pixels.append((rgb.permute(2, 0, 1).float() / 255.0 - 0.5) / 0.5)
     posterior = vae.encode(torch.stack(pixels).to(device)).latent_dist
-    for (picture, file, _), mean, std in zip(jobs, posterior.mean.cpu(), posterior.std.cpu(), strict=True):
-        sample = posterior_sample(mean, std, file.image_hash)
+    for (picture, file, _, mirrored), mean, std in zip(jobs, posterior.mean.cpu(), posterior.std.cpu(), strict=True):
+        sample = posterior_sample(mean, std, file.image_hash + "/flipped" * mirrored)
         if not torch.isfinite(sample).all():
             raise UserError(
                 "The VAE gives NaN for this picture.",

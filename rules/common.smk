@@ -164,6 +164,8 @@ def model_manifests(stage):
     base = "grid.model" if stage == "cells" and CONFIG["grid"]["model"] else "base_model"
     named = {base: CONFIG["grid"]["model"] or CONFIG["base_model"] if stage == "cells" else CONFIG["base_model"]}
     named |= {key: CONFIG[key] for key in ("base_model_config", "vae") if CONFIG[key]}
+    if stage == "train" and CONFIG["train"]["network_weights"]:
+        named["train.network_weights"] = CONFIG["train"]["network_weights"]
 
     @plainly
     def list_models(wildcards):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import subprocess
 import sys
 
@@ -13,6 +15,7 @@ from trainable import SETTINGS, make_base, make_dataset, make_latents
 
 from loramake import trainloop
 from loramake.errors import UserError
+from loramake.trainer import Trainer
 from loramake.training import train_lora
 
 
@@ -58,13 +61,14 @@ def test_files_and_index(finished):
     folder, index = finished
     names = {p.name for p in (folder / "out").iterdir()}
     epochs = {f"shimakaze-{e:06d}.safetensors" for e in (1, 2, 3)}
-    assert names == epochs | {"loss.tsv", "index.json"}
+    events = {name for name in names if name.startswith("events.out.tfevents.")}
+    assert names - events == epochs | {"loss.tsv", "loss.png", "index.json"} and len(events) == 1
     assert [e["epoch"] for e in index["epochs"]] == [1, 2, 3]
     # 3 + 1 pictures in two buckets, twice each: 3 + 1 batches
     assert index["optimizer_steps"] == 12 and index["image_passes"] == 24
     rows = [r.split("\t") for r in (folder / "out" / "loss.tsv").read_text().splitlines()[1:]]
     assert [int(r[0]) for r in rows] == list(range(1, 13))
-    assert not list((folder / "runs").rglob("state.safetensors"))
+    assert not list((folder / "runs").rglob("state*"))
 
 
 def test_lora_learns_and_says_what_it_is(finished):
@@ -125,7 +129,7 @@ def test_resumed_run_is_byte_identical(ground, finished, tmp_path, monkeypatch, 
 
     with monkeypatch.context() as patch:
         if moment == "in the epoch":
-            patch.setattr(trainloop._Trainer, "train_epoch", killing(trainloop._Trainer.train_epoch, "before"))
+            patch.setattr(Trainer, "train_epoch", killing(Trainer.train_epoch, "before"))
         else:
             patch.setattr(trainloop, "save_state", killing(trainloop.save_state, moment.split()[0]))
         with pytest.raises(Killed):
@@ -138,22 +142,69 @@ def test_resumed_run_is_byte_identical(ground, finished, tmp_path, monkeypatch, 
     assert int(work[-1]) == (4 if moment == "after the state" else 8)
 
 
-def test_damaged_state_starts_over(ground, finished, tmp_path, monkeypatch, capsys):
-    with monkeypatch.context() as patch:
-        patch.setattr(
-            trainloop,
-            "gate",
-            lambda *a: (_ for _ in ()).throw(KeyboardInterrupt) if list(tmp_path.rglob("state*")) else None,
-        )
-        with pytest.raises(KeyboardInterrupt):
-            train(ground, tmp_path / "out", tmp_path / "runs")
-    state = next(tmp_path.rglob("state.safetensors"))
-    content = bytearray(state.read_bytes())
-    content[-9] ^= 1
-    state.write_bytes(content)
+def stop_after(patch, epochs):
+    """Let training end like a kill once so many states are written."""
+    original, calls = trainloop.save_state, []
+
+    def wrapper(*args, **kwargs):
+        original(*args, **kwargs)
+        calls.append(1)
+        if len(calls) == epochs:
+            raise KeyboardInterrupt
+
+    patch.setattr(trainloop, "save_state", wrapper)
+
+
+@pytest.mark.parametrize(("damaged", "repeated", "said"), [(1, 2, "000002"), (2, 3, "starting over")])
+def test_damaged_states_are_named_and_passed_over(
+    ground, finished, tmp_path, monkeypatch, capsys, damaged, repeated, said
+):
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        stop_after(patch, 2)
+        train(ground, tmp_path / "out", tmp_path / "runs")
+    states = sorted(tmp_path.rglob("state-*.safetensors"), reverse=True)
+    assert [path.name for path in states] == ["state-000002.safetensors", "state-000001.safetensors"]
+    for path in states[:damaged]:
+        content = bytearray(path.read_bytes())
+        content[-9] ^= 1
+        path.write_bytes(content)
     train(ground, tmp_path / "out", tmp_path / "runs")
-    assert "starting over" in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert "checksum" in text and said in text
+    assert f"trained {4 * repeated} optimizer steps" in text
     assert loras(tmp_path / "out") == loras(finished[0] / "out")
+    assert (tmp_path / "out" / "loss.tsv").read_bytes() == (finished[0] / "out" / "loss.tsv").read_bytes()
+
+
+def test_lost_epoch_file_is_made_again(ground, finished, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        stop_after(patch, 2)
+        train(ground, tmp_path / "out", tmp_path / "runs")
+    next(tmp_path.rglob("shimakaze-000002.safetensors")).unlink()
+    train(ground, tmp_path / "out", tmp_path / "runs")
+    assert loras(tmp_path / "out") == loras(finished[0] / "out")
+
+
+@pytest.mark.parametrize("call", [3, 5, 6, 7])
+def test_full_disk_in_a_save_is_said_and_loses_nothing(ground, finished, tmp_path, monkeypatch, call):
+    original, calls = os.fsync, []
+
+    def full(descriptor):
+        calls.append(1)
+        if len(calls) == call:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        original(descriptor)
+
+    # an epoch flushes its LoRA, its log and its state, after two files at the run's beginning
+    with monkeypatch.context() as patch, pytest.raises(UserError) as error:
+        patch.setattr(os, "fsync", full)
+        train(ground, tmp_path / "out", tmp_path / "runs")
+    assert "disk is full" in str(error.value)
+    assert not list(tmp_path.rglob("*.tmp*"))
+    train(ground, tmp_path / "out", tmp_path / "runs")
+    assert loras(tmp_path / "out") == loras(finished[0] / "out")
+    trained = int(next(tmp_path.rglob("work.tsv")).read_text().split("\t")[-1])
+    assert trained == (12 if call <= 5 else 8)
 
 
 def test_every_second_epoch_and_the_last(ground, tmp_path):
