@@ -12,11 +12,11 @@ from loramake.continuing import start_from
 from loramake.devices import SAVE_DTYPES, resolve_device, resolve_precision
 from loramake.errors import UserError
 from loramake.eventlog import EventLog
-from loramake.gate import check_effect, gate
 from loramake.heap import keep_freed_memory
 from loramake.latentfiles import LatentFile
 from loramake.lora import attach
 from loramake.lorafiles import save_lora
+from loramake.loragate import check_effect, gate
 from loramake.models import StableDiffusion1, load_sd1
 from loramake.optimizing import optimizer_label
 from loramake.outofmemory import explain_out_of_memory
