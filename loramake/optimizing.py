@@ -45,7 +45,9 @@ def make_optimizer(
         options["fused"] = device.type in ("cpu", "cuda")
     options |= given
     groups: list[dict[str, object]] = [{"params": list(network.parameters(prefix))} for prefix in GROUPS]
-    if not (name == "Adafactor" and given.get("relative_step", True)):
+    if name == "Adafactor" and given.get("relative_step", True):
+        print("Adafactor sets its own learning rates; unet_lr counts with optimizer_args: [relative_step=False]")
+    else:
         # some constructors refuse a rate of 0; every step sets the groups' own rates
         options.setdefault("lr", max(rates) or 1e-4)
         for group, rate in zip(groups, rates, strict=True):

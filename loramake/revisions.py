@@ -14,6 +14,7 @@ REVISIONS: dict[str, int] = {
     "report": 1,
     "latents": 1,
     "train": 1,
+    "publish": 1,
     "cells": 1,
     "sheet": 1,
 }

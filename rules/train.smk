@@ -34,3 +34,24 @@ rule export_epoch:
         "../envs/cpu.yaml"
     script:
         "../workflow/scripts/export_epoch.py"
+
+
+rule publish_lora:
+    input:
+        lora="loras/{character}/{variant}",
+        settings=settings_file("publish"),
+    output:
+        listing="work/published/{character}/{variant}.txt",
+    log:
+        "logs/publish_lora/{character}/{variant}.log",
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        digest=settings_digest("publish"),
+    script:
+        "../workflow/scripts/publish_lora.py"
+
+
+rule publish:
+    input:
+        expand("work/published/{character}/base.txt", character=CONFIG["characters"]),

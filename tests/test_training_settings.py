@@ -91,7 +91,7 @@ def test_length_in_steps(ground, tmp_path):
 
 OPTIMIZERS = {
     "Lion": {"unet_lr": 1e-3},
-    "Prodigy": {"unet_lr": 1, "optimizer_args": ["decouple=True", "d0=1e-4"]},
+    "Prodigy": {"unet_lr": 1, "optimizer_args": ["decouple=True", "d0=0.001"]},
     "AdamWScheduleFree": {},
     "Adafactor": {"optimizer_args": ["relative_step=False", "scale_parameter=False"]},
     "torch.optim.RAdam": {"optimizer_args": ["betas=0.9,0.99"]},

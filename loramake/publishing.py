@@ -1,0 +1,42 @@
+"""Copying a trained epoch to where a webui looks for LoRAs."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from loramake.epochs import epoch_file
+from loramake.errors import UserError
+from loramake.files import atomic_path, hash_file, read_json, write_text
+
+
+def publish_lora(lora_dir: Path, listing: Path, *, folder: str, epoch: int | str) -> None:
+    """Copy one epoch, under its own name, into a folder outside; a copy and not a link, so that nothing there can
+    change the run.
+
+    Args:
+        lora_dir: `loras/{character}/{variant}`, with its `index.json`.
+        listing: gets the path and SHA-256 of the copy.
+        folder: the webui's LoRA folder; has to be there.
+        epoch: counted from 1, or "last".
+
+    Raises:
+        UserError: no folder is configured or there is none at its path; this epoch was not saved; the disk is full.
+    """
+    if not folder or not Path(folder).is_dir():
+        raise UserError(
+            "There is no folder to publish to.",
+            file=folder or None,
+            found="nothing" if folder else 'publish.folder: ""',
+            expected="the webui's folder of LoRAs, such as stable-diffusion-webui/models/Lora",
+            setting="publish.folder",
+        )
+    if epoch == "last":
+        epoch = max(entry["epoch"] for entry in read_json(Path(lora_dir) / "index.json")["epochs"])
+    source = epoch_file(lora_dir, int(epoch))
+    target, digest = Path(folder) / source.name, hash_file(source)
+    if not (target.is_file() and hash_file(target) == digest):
+        with atomic_path(target) as temporary:
+            shutil.copyfile(source, temporary)
+    write_text(listing, f"{target}\t{digest}\n")
+    print(f"published {target}: in a prompt <lora:{target.stem}:1>")
