@@ -17,6 +17,7 @@ class EventLog:
     def __init__(self, folder: Path, first_step: int) -> None:
         from tensorboardX import SummaryWriter  # half a second: only where there is something to train
 
+        self._broken = False
         self._writer = SummaryWriter(logdir=str(folder), purge_step=first_step or None)
 
     def add(self, rows: Sequence[str], names: Sequence[str]) -> None:
@@ -26,12 +27,20 @@ class EventLog:
             rows: as in loss.tsv: optimizer step, epoch, values.
             names: of all columns.
         """
-        for row in rows:
-            step, _, *values = row.split("\t")
-            for name, value in zip(names[2:], values, strict=True):
-                self._writer.add_scalar(f"train/{name}", float(value), int(step))
-        self._writer.flush()
+        if self._broken:
+            return
+        try:
+            for row in rows:
+                step, _, *values = row.split("\t")
+                for name, value in zip(names[2:], values, strict=True):
+                    self._writer.add_scalar(f"train/{name}", float(value), int(step))
+            self._writer.flush()
+        except OSError as error:
+            # curves are no reason to lose a training; a full disk is said by the next save
+            self._broken = True
+            print(f"TensorBoard's events are not written any more: {error}")
 
     def close(self) -> None:
         """Finish the file."""
-        self._writer.close()
+        if not self._broken:
+            self._writer.close()

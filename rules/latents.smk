@@ -4,6 +4,7 @@
 rule cache_latents:
     input:
         dataset="dataset/{character}",
+        reg=regularisation,
         models=model_manifests("latents"),
         settings=settings_file("latents"),
     output:

@@ -4,6 +4,7 @@
 rule train_lora:
     input:
         dataset="dataset/{character}",
+        reg=regularisation,
         latents="work/latents/{character}",
         models=model_manifests("train"),
         settings=settings_file("train"),

@@ -13,5 +13,7 @@ with job_log(snakemake.log[0]):
         Path(snakemake.output.latents),
         Path(snakemake.params.cache),
         **read_slice(snakemake.input.settings, snakemake.params.digest),
+        # an empty list for a character without regularisation pictures
+        reg_dir=Path(snakemake.input.reg) if snakemake.input.reg else None,
         threads=snakemake.threads,
     )

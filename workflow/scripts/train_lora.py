@@ -15,5 +15,7 @@ with job_log(snakemake.log[0]):
         Path(snakemake.params.runs),
         name=snakemake.wildcards.character,
         **read_slice(snakemake.input.settings, snakemake.params.digest),
+        # an empty list for a character without regularisation pictures
+        reg_dir=Path(snakemake.input.reg) if snakemake.input.reg else None,
         threads=snakemake.threads,
     )
