@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -191,7 +192,7 @@ def test_full_disk_in_a_save_is_said_and_loses_nothing(ground, finished, tmp_pat
 
     def full(descriptor):
         # TensorBoard's writer flushes too
-        if ".tmp" in os.readlink(f"/proc/self/fd/{descriptor}"):
+        if ".tmp" in str(Path(f"/proc/self/fd/{descriptor}").readlink()):
             calls.append(1)
             if len(calls) == call:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
