@@ -1,4 +1,4 @@
-"""Cleaned pictures: flattened on white, painted over and cropped by hand, cropped to a sane aspect; else untouched.
+"""Cleaned pictures: on white, text and hand-named boxes painted over, cropped to a sane aspect; else untouched.
 
 Each result is kept in a cache by the content of its source and what is to be done with it, so that one edited picture
 of 300 costs the work of one.
@@ -7,20 +7,23 @@ of 300 costs the work of one.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path, PurePath
 
 from PIL import Image
 
-from loramake import images, retouch
-from loramake.edits import Box, Edit, read_edits
+from loramake import cleansheet, images, textboxes
+from loramake.edits import Edit, read_edits
 from loramake.errors import UserError
 from loramake.files import atomic_folder, atomic_path, hash_value, link_or_copy, read_json, to_json, write_text
 from loramake.rawfiles import read_raw_folder
+from loramake.repairs import LEFT, Change, Repaired, TextRules, aspect, repair
 from loramake.revisions import REVISIONS
 from loramake.screening import kept_files
 from loramake.stamps import hash_files
+from loramake.survey import known_facts
 from loramake.tables import read_table, write_table
 from loramake.workers import map_items
 
@@ -31,19 +34,22 @@ _COPIED = {"PNG": ".png", "JPEG": ".jpg", "WEBP": ".webp"}
 
 
 @dataclass(frozen=True)
-class Change:
-    """One thing done to a picture: `alpha`, `colours`, `paint`, `crop`, `aspect`, and the figures of it."""
-
-    change: str
-    detail: str
-
-
-@dataclass(frozen=True)
 class Cleaned:
-    """A picture in the cache."""
+    """A picture in the cache; `pair` is its picture before and after, None where it is as it came."""
 
     file: Path
     changes: tuple[Change, ...]
+    pair: Path | None
+
+
+@dataclass(frozen=True)
+class Job:
+    """How pictures are cleaned, the same for all; see `clean_images` for the values."""
+
+    max_aspect: float
+    alpha_visible_share: float
+    jpeg_quality: int
+    text: TextRules
 
 
 def clean_images(
@@ -56,6 +62,12 @@ def clean_images(
     max_aspect: float,
     alpha_visible_share: float,
     jpeg_quality: int,
+    text: str = "ignore",
+    text_min_share: float = 0.002,
+    text_max_share: float = 0.15,
+    text_crop_share: float = 0.06,
+    sheet: Path | None = None,
+    survey_dir: Path | None = None,
     threads: int = 1,
 ) -> dict[str, tuple[Change, ...]]:
     """Clean every kept picture into `out_dir`, under its own stem, with `changes.tsv` beside.
@@ -69,38 +81,50 @@ def clean_images(
         max_aspect: longer side / shorter side after cleaning.
         alpha_visible_share: share (0…1) of see-through pixels from which a picture counts as transparent.
         jpeg_quality: 1…100, for JPEGs that had to be changed.
+        text: "ignore", "crop" (only what can be cut off at an edge), "paint" (the rest is painted over).
+        text_min_share: smaller text stays, share of the picture's area, 0…1.
+        text_max_share: a picture of which more would be painted over stays, share of its area, 0…1.
+        text_crop_share: an edge is cut off for text where all cuts cost no more of the area than this, 0…1.
+        sheet: PNG with every changed picture before and after; None draws none.
+        survey_dir: cache of `screening.screen_images`, whose hashes and facts then need no second look.
         threads: pictures worked on at once.
 
     Returns:
         what was done, by raw file name.
 
     Raises:
-        UserError: an edit does not fit its picture, or a file changed since screening and is unreadable now.
+        UserError: an edit does not fit its picture, a file changed since screening and is unreadable now, or the text
+            detector is not installed.
     """
     raw = read_raw_folder(manifest)
     names = kept_files(screen_tsv)
     by_hand = read_edits(edits, raw.names)
-    contents = hash_files((raw.folder / name for name in names), cache_dir / "contents.json", threads=threads)
-    settings = [REVISIONS["clean"], max_aspect, alpha_visible_share, jpeg_quality]
-    keys = {name: _key(_content(contents, raw.folder, name), settings, by_hand.get(name, Edit())) for name in names}
+    indexes = [survey_dir / "contents.json"] if survey_dir else []
+    paths = [raw.folder / name for name in names]
+    contents = hash_files(paths, cache_dir / "contents.json", also=indexes, threads=threads)
+    rules = TextRules(text, text_min_share, text_max_share, text_crop_share)
+    job = Job(max_aspect, alpha_visible_share, jpeg_quality, rules)
+    keys = {name: _key(_content(contents, raw.folder, name), job, by_hand.get(name, Edit())) for name in names}
     done = {name: found for name in names if (found := _recall(cache_dir, keys[name]))}
+    stale = [name for name in names if name not in done]
+    facts = known_facts(survey_dir) if survey_dir and stale else {}
+    # opened by the first picture that needs it
+    detector = cache(textboxes.open_detector)
 
     def work(name: str) -> Cleaned:
+        known = facts.get(contents[name])
         return _clean(
-            raw.folder / name, cache_dir, keys[name], by_hand.get(name, Edit()),
-            max_aspect=max_aspect, alpha_visible_share=alpha_visible_share, jpeg_quality=jpeg_quality,
+            raw.folder / name, cache_dir, keys[name], by_hand.get(name, Edit()), job,
+            record=cache_dir / "text" / f"{contents[name][:32]}.json", detector=detector,
+            see_through=known.see_through if known else None,
         )  # fmt: skip
 
-    stale = [name for name in names if name not in done]
     done.update(map_items(work, stale, threads=threads, title="clean"))
-
-    with atomic_folder(out_dir) as folder:
-        for name in names:
-            link_or_copy(done[name].file, folder / f"{PurePath(name).stem}{done[name].file.suffix}")
-        rows = [(name, change.change, change.detail) for name in names for change in done[name].changes]
-        write_table(folder / CHANGES_FILE, COLUMNS, rows)
-    _prune(cache_dir, set(keys.values()))
-    touched = sum(bool(done[name].changes) for name in names)
+    _link(done, names, out_dir)
+    if sheet:
+        _link_sheet(done, names, cache_dir, sheet)
+    _prune(cache_dir, set(keys.values()), {contents[name][:32] for name in names})
+    touched = sum(done[name].pair is not None for name in names)
     kinds = f"{touched} changed, {len(names) - touched} as they came"
     print(f"cleaned {len(names)} pictures: {kinds}; {len(stale)} worked on, the rest known")
     return {name: done[name].changes for name in names}
@@ -114,6 +138,30 @@ def read_changes(clean_dir: Path) -> dict[str, list[Change]]:
     return found
 
 
+def _link(done: Mapping[str, Cleaned], names: Sequence[str], out_dir: Path) -> None:
+    with atomic_folder(out_dir) as folder:
+        for name in names:
+            link_or_copy(done[name].file, folder / f"{PurePath(name).stem}{done[name].file.suffix}")
+        rows = [(name, change.change, change.detail) for name in names for change in done[name].changes]
+        write_table(folder / CHANGES_FILE, COLUMNS, rows)
+
+
+def _link_sheet(done: Mapping[str, Cleaned], names: Sequence[str], cache_dir: Path, sheet: Path) -> None:
+    """The sheet of what was changed; drawn anew only where something on it changed."""
+    pairs = [cleansheet.Pair(name, _texts(done[name].changes), done[name].pair) for name in names if done[name].pair]
+    shown = [[pair.title, pair.texts, pair.file.name] for pair in pairs]
+    file = cache_dir / "sheet" / f"{hash_value([REVISIONS['clean'], shown])[:32]}.png"
+    if not file.is_file():
+        cleansheet.draw_sheet(pairs, file)
+    for other in set(file.parent.iterdir()) - {file}:
+        other.unlink(missing_ok=True)
+    link_or_copy(file, sheet)
+
+
+def _texts(changes: Sequence[Change]) -> list[str]:
+    return [f"{each.change}: {each.detail}" for each in changes]
+
+
 def _content(contents: dict[str, str], folder: Path, name: str) -> str:
     if name not in contents:
         raise UserError(
@@ -123,24 +171,38 @@ def _content(contents: dict[str, str], folder: Path, name: str) -> str:
     return contents[name]
 
 
-def _key(content: str, settings: list, edit: Edit) -> str:
-    return f"{content[:32]}-{hash_value([settings, edit.crop, edit.paint])[:16]}"
+def _key(content: str, job: Job, edit: Edit) -> str:
+    settings = [REVISIONS["clean"], job.max_aspect, job.alpha_visible_share, job.jpeg_quality, edit.crop, edit.paint]
+    mode = edit.text or job.text.mode
+    if mode != "ignore":
+        shares = [job.text.min_share, job.text.max_share, job.text.crop_share]
+        settings += [mode, *shares, textboxes.detector_name()]
+    return f"{content[:32]}-{hash_value(settings)[:16]}"
 
 
 def _recall(cache_dir: Path, key: str) -> Cleaned | None:
-    """A finished result; its record is written last, so a record means that the picture is whole."""
+    """A finished result; its record is written last and knows the size, so a record means that the picture is whole."""
     try:
-        suffix, changes = read_json(cache_dir / f"{key}.json")
-    except (OSError, ValueError):
+        suffix, size, changes = read_json(cache_dir / f"{key}.json")
+        file = cache_dir / f"{key}{suffix}"
+        whole = file.stat().st_size == size
+    except (OSError, ValueError, TypeError):
         return None
-    file = cache_dir / f"{key}{suffix}"
-    return Cleaned(file, tuple(Change(*each) for each in changes)) if file.is_file() else None
+    pair = _pair_file(cache_dir, key)
+    found = Cleaned(file, tuple(Change(*each) for each in changes), pair if pair.is_file() else None)
+    changed = any(each.change != LEFT for each in found.changes)
+    return found if whole and changed == bool(found.pair) else None
 
 
-def _prune(cache_dir: Path, used: set[str]) -> None:
-    for file in cache_dir.iterdir():
-        if "-" in file.name and file.stem not in used:
-            file.unlink(missing_ok=True)
+def _pair_file(cache_dir: Path, key: str) -> Path:
+    return cache_dir / "pairs" / f"{key}.jpg"
+
+
+def _prune(cache_dir: Path, keys: set[str], contents: set[str]) -> None:
+    for pattern, used in (("*-*", keys), ("pairs/*", keys), ("text/*", contents)):
+        for file in cache_dir.glob(pattern):
+            if file.stem not in used:
+                file.unlink(missing_ok=True)
 
 
 def _clean(
@@ -148,75 +210,52 @@ def _clean(
     cache_dir: Path,
     key: str,
     edit: Edit,
+    job: Job,
     *,
-    max_aspect: float,
-    alpha_visible_share: float,
-    jpeg_quality: int,
+    record: Path,
+    detector: Callable[[], textboxes.Detector],
+    see_through: float | None,
 ) -> Cleaned:
-    """Clean one picture into the cache."""
+    """Clean one picture into the cache; one that nothing is to be done to is never decoded."""
     header = images.read_header(source)
-    image, changes = None, []
     whole = header.plain and header.format in _COPIED and not header.animated
-    # a JPEG that nothing is to be done to is never decoded
-    if not whole or header.may_be_transparent or edit.crop or edit.paint or _aspect(header.size) > max_aspect:
-        image, changes = _change(images.load(source), source, edit, max_aspect, alpha_visible_share)
+    mode = edit.text or job.text.mode
+    # screening has decoded it before; what it saw decides whether alpha needs a look
+    opaque = not header.may_be_transparent or (see_through is not None and see_through < job.alpha_visible_share)
+    needed = not whole or not opaque or edit.crop or edit.paint or aspect(header.size) > job.max_aspect
+    done = None
+    if needed or mode != "ignore":
+        done = repair(
+            images.load(source), source, edit,
+            max_aspect=job.max_aspect, alpha_visible_share=job.alpha_visible_share, text=replace(job.text, mode=mode),
+            lines=lambda rgb: textboxes.remember_lines(record, rgb, detector()),
+        )  # fmt: skip
         if not whole:
             what = f"{header.format}, first frame" if header.animated else f"{header.format}, upright in 8-bit sRGB"
-            changes = [Change("colours", what), *changes]
-    if not changes:
-        file = cache_dir / f"{key}{_COPIED[header.format]}"
-        with atomic_path(file) as temporary:
-            shutil.copyfile(source, temporary)
+            done.changes.insert(0, Change("colours", what))
+    return _store(source, header.format, cache_dir, key, job.jpeg_quality, done)
+
+
+def _store(source: Path, format: str, cache_dir: Path, key: str, jpeg_quality: int, done: Repaired | None) -> Cleaned:
+    """Write the picture, its pair where it was changed, and last its record; not flushed, since the size is checked."""
+    changes = tuple(done.changes) if done else ()
+    pair = _pair_file(cache_dir, key) if done and done.touched else None
+    if pair:
+        file = cache_dir / f"{key}{'.jpg' if format == 'JPEG' else '.png'}"
+        _save(done.after, file, jpeg_quality)
+        with atomic_path(pair, durable=False) as temporary:
+            cleansheet.draw_pair(done).save(temporary, quality=90)
     else:
-        file = cache_dir / f"{key}{'.jpg' if header.format == 'JPEG' else '.png'}"
-        _save(image, file, jpeg_quality)
-    record = [file.suffix, [[each.change, each.detail] for each in changes]]
-    write_text(cache_dir / f"{key}.json", to_json(record))
-    return Cleaned(file, tuple(changes))
-
-
-def _change(
-    image: Image.Image, source: Path, edit: Edit, max_aspect: float, alpha_visible_share: float
-) -> tuple[Image.Image, list[Change]]:
-    """Everything that is to be done to a decoded picture: alpha, boxes painted over, hand crop, aspect."""
-    changes = []
-    seen_through = images.visible_alpha(image)
-    if seen_through >= alpha_visible_share and seen_through > 0:
-        changes.append(Change("alpha", f"{seen_through:.1%} see-through, now on white"))
-    flat = images.flatten(image)
-    _check_boxes(source, flat.size, edit)
-    if edit.paint:
-        flat = retouch.paint_over(flat, edit.paint)
-        changes.append(Change("paint", _boxes_text(edit.paint)))
-    if edit.crop:
-        flat = flat.crop(edit.crop)
-        changes.append(Change("crop", _boxes_text([edit.crop])))
-    if _aspect(flat.size) > max_aspect:
-        box = retouch.aspect_crop(flat, max_aspect)
-        changes.append(Change("aspect", f"{flat.width}x{flat.height} to {box[2] - box[0]}x{box[3] - box[1]}"))
-        flat = flat.crop(box)
-    return flat, changes
-
-
-def _aspect(size: tuple[int, int]) -> float:
-    return max(size) / min(size)
-
-
-def _boxes_text(boxes: Iterable[Box]) -> str:
-    return " ".join(str(list(box)) for box in boxes)
-
-
-def _check_boxes(source: Path, size: tuple[int, int], edit: Edit) -> None:
-    for box in [*edit.paint, *([edit.crop] if edit.crop else [])]:
-        if box[2] > size[0] or box[3] > size[1]:
-            raise UserError(
-                "A box of a hand-made edit reaches out of its picture.", file=source, found=list(box),
-                expected=f"within {size[0]}x{size[1]} (upright)", setting=f"files: {source.name!r} in config/edits/",
-            )  # fmt: skip
+        file = cache_dir / f"{key}{_COPIED[format]}"
+        with atomic_path(file, durable=False) as temporary:
+            shutil.copyfile(source, temporary)
+    entry = [file.suffix, file.stat().st_size, [[each.change, each.detail] for each in changes]]
+    write_text(cache_dir / f"{key}.json", to_json(entry), durable=False)
+    return Cleaned(file, changes, pair)
 
 
 def _save(image: Image.Image, file: Path, jpeg_quality: int) -> None:
-    with atomic_path(file) as temporary:
+    with atomic_path(file, durable=False) as temporary:
         if file.suffix == ".jpg":
             # full colour resolution: line art bleeds otherwise
             image.save(temporary, quality=jpeg_quality, subsampling=0)

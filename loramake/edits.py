@@ -15,7 +15,8 @@ from loramake.rawfiles import is_picture_name
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels of the upright raw picture
 
-_KEYS = ("keep", "drop", "tier", "crop", "paint", "tags")
+TEXT_MODES = ("ignore", "crop", "paint")  # what may become of text that is found in a picture
+_KEYS = ("keep", "drop", "tier", "crop", "paint", "text", "tags")
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Edit:
         tier: name of the group of pictures it belongs to; "" = the ordinary one.
         crop: the part to keep.
         paint: boxes to paint over.
+        text: what becomes of text in place of clean.text; None = that.
         add_tags, drop_tags: normalized tags.
     """
 
@@ -36,6 +38,7 @@ class Edit:
     tier: str = ""
     crop: Box | None = None
     paint: tuple[Box, ...] = ()
+    text: str | None = None
     add_tags: tuple[str, ...] = ()
     drop_tags: tuple[str, ...] = ()
 
@@ -61,7 +64,7 @@ def read_edits(path: Path | None, names: Iterable[str]) -> dict[str, Edit]:
 
     Args:
         path: the YAML file: `files: {"12.jpg": {keep: true, drop: "reason", tier: good, crop: [x0, y0, x1, y1],
-            paint: [[x0, y0, x1, y1], …], tags: {add: […], drop: […]}}}`.
+            paint: [[x0, y0, x1, y1], …], text: ignore, tags: {add: […], drop: […]}}}`.
         names: the files in the raw folder.
 
     Raises:
@@ -127,12 +130,16 @@ def _read_one(path: Path, name: str, value: object) -> Edit:
     paint = value.get("paint") or []
     if not isinstance(paint, list) or (paint and not isinstance(paint[0], list)):
         raise _wrong(path, f"paint of {name} is no list of boxes.", paint, "[[x0, y0, x1, y1], …]")
+    text = value.get("text")
+    if text not in (None, *TEXT_MODES):
+        raise _wrong(path, f"text of {name} is unknown.", text, " or ".join(TEXT_MODES))
     return Edit(
         keep=keep,
         drop=drop.strip() if drop else None,
         tier=str(tier).strip(),
         crop=_read_box(path, f"crop of {name}", value["crop"]) if value.get("crop") else None,
         paint=tuple(_read_box(path, f"paint of {name}", box) for box in paint),
+        text=text,
         add_tags=_read_tag_list(path, f"tags.add of {name}", changes.get("add")),
         drop_tags=_read_tag_list(path, f"tags.drop of {name}", changes.get("drop")),
     )

@@ -77,9 +77,9 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text atomically, with "\\n" line ends on every system."""
-    with atomic_path(path) as temporary:
+def write_text(path: Path, text: str, *, durable: bool = True) -> None:
+    """Write UTF-8 text atomically, with "\\n" line ends on every system; `durable` as in `atomic_path`."""
+    with atomic_path(path, durable=durable) as temporary:
         temporary.write_bytes(text.encode("utf-8"))
 
 

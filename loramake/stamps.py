@@ -9,22 +9,20 @@ from loramake.files import hash_file, read_json, to_json, write_if_changed
 from loramake.workers import map_items
 
 
-def hash_files(paths: Iterable[Path], index: Path, *, threads: int) -> dict[str, str]:
+def hash_files(paths: Iterable[Path], index: Path, *, also: Iterable[Path] = (), threads: int) -> dict[str, str]:
     """SHA-256 of each file by its name; only files whose size or time differs from the index are read.
 
     Args:
         paths: files of one folder.
         index: JSON file {name: [size, mtime_ns, sha256]}, read if it exists and written afterwards; names that
             are not among `paths` leave it.
+        also: indexes of the same folder that another stage wrote, only read.
         threads: files hashed at once.
 
     Returns:
         name → 64 hex digits; a file that cannot be read is left out.
     """
-    try:
-        known = read_json(index)
-    except (OSError, ValueError):
-        known = {}  # a lost or damaged index costs one reading of the files
+    indexes = [_read_index(each) for each in (index, *also)]
     entries: dict[str, list] = {}
     stale = []
     for path in paths:
@@ -33,8 +31,8 @@ def hash_files(paths: Iterable[Path], index: Path, *, threads: int) -> dict[str,
         except OSError:
             continue
         stamp = [status.st_size, status.st_mtime_ns]
-        entry = known.get(path.name)
-        if entry and entry[:2] == stamp:
+        entry = next((found for each in indexes if (found := each.get(path.name)) and found[:2] == stamp), None)
+        if entry:
             entries[path.name] = entry
         else:
             stale.append((path, stamp))
@@ -43,6 +41,13 @@ def hash_files(paths: Iterable[Path], index: Path, *, threads: int) -> dict[str,
             entries[path.name] = [*stamp, digest]
     write_if_changed(index, to_json(entries))
     return {name: entry[2] for name, entry in entries.items()}
+
+
+def _read_index(index: Path) -> dict[str, list]:
+    try:
+        return read_json(index)
+    except (OSError, ValueError):
+        return {}  # a lost or damaged index costs one reading of the files
 
 
 def _hash(path: Path) -> str | None:

@@ -28,6 +28,7 @@ class Facts:
         animated: more than one frame.
         width, height: upright size, pixels; 0 where unreadable.
         signature: what near-duplicates are found by.
+        see_through: share of pixels one can see through, 0…1; None where nobody looked.
     """
 
     content: str
@@ -36,6 +37,7 @@ class Facts:
     width: int = 0
     height: int = 0
     signature: neardup.Signature = neardup.Signature(0, "")
+    see_through: float | None = None
 
     @property
     def pixels(self) -> int:
@@ -59,7 +61,7 @@ def survey(folder: Path, names: Iterable[str], cache_dir: Path, *, threads: int)
     """
     names = list(names)
     contents = hash_files((folder / name for name in names), cache_dir / "contents.json", threads=threads)
-    known = _read_known(cache_dir)
+    known = known_facts(cache_dir)
     new: dict[str, str] = {}
     for name, content in contents.items():
         seen = known.get(content)
@@ -108,19 +110,21 @@ def _look(path: Path, content: str, cache_dir: Path) -> Facts:
     try:
         header = images.read_header(path)
         images.check_sums(path)
-        flat = images.flatten(images.load(path, at_least=PREVIEW))
+        image = images.load(path, at_least=PREVIEW)
     except images.PictureError as error:
         return Facts(content, problem=error.what)
+    flat = images.flatten(image)
     small = neardup.make_thumbnail(flat)
     flat.thumbnail((PREVIEW, PREVIEW), Image.Resampling.BOX)
     with atomic_path(preview_path(cache_dir, content), durable=False) as temporary:
         flat.save(temporary, quality=88)
     with atomic_path(thumbnail_path(cache_dir, content), durable=False) as temporary:
         small.save(temporary)
-    return Facts(content, "", header.animated, *header.size, neardup.sign(small))
+    return Facts(content, "", header.animated, *header.size, neardup.sign(small), images.visible_alpha(image))
 
 
-def _read_known(cache_dir: Path) -> dict[str, Facts]:
+def known_facts(cache_dir: Path) -> dict[str, Facts]:
+    """Facts of earlier runs by the content of their picture; none where the cache is lost or of another revision."""
     try:
         stored = read_json(cache_dir / "facts.json")
         if stored["revision"] != REVISIONS["screen"]:

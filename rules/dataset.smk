@@ -54,6 +54,7 @@ rule clean_images:
         settings=settings_file("clean"),
     output:
         images=directory("work/clean/{character}"),
+        sheet="work/clean/{character}.png",
     log:
         "logs/clean_images/{character}.log",
     conda:
@@ -63,6 +64,7 @@ rule clean_images:
         edits=edits_file,
         digest=settings_digest("clean"),
         cache="work/cache/clean/{character}",
+        survey="work/cache/screen/{character}",
     script:
         "../workflow/scripts/clean_images.py"
 

@@ -15,5 +15,7 @@ with job_log(snakemake.log[0]):
         Path(snakemake.output.images),
         Path(snakemake.params.cache),
         **read_slice(snakemake.input.settings, snakemake.params.digest),
+        sheet=Path(snakemake.output.sheet),
+        survey_dir=Path(snakemake.params.survey),
         threads=snakemake.threads,
     )
