@@ -6,20 +6,18 @@ of 300 costs the work of one.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path, PurePath
 
-from PIL import Image
-
-from loramake import cleansheet, images, textboxes
+from loramake import cleansheet, cleanstore, images, textboxes
+from loramake.cleanstore import Cleaned
 from loramake.edits import Edit, read_edits
 from loramake.errors import UserError
-from loramake.files import atomic_folder, atomic_path, hash_value, link_or_copy, read_json, to_json, write_text
+from loramake.files import atomic_folder, hash_value, link_or_copy
 from loramake.rawfiles import read_raw_folder
-from loramake.repairs import LEFT, Change, Repaired, TextRules, aspect, repair
+from loramake.repairs import Change, TextRules, aspect, repair
 from loramake.revisions import REVISIONS
 from loramake.screening import kept_files
 from loramake.stamps import hash_files
@@ -29,17 +27,6 @@ from loramake.workers import map_items
 
 COLUMNS = ("file", "change", "detail")
 CHANGES_FILE = "changes.tsv"
-# what is written as it came; all else becomes PNG, since training must not see a second lossy compression
-_COPIED = {"PNG": ".png", "JPEG": ".jpg", "WEBP": ".webp"}
-
-
-@dataclass(frozen=True)
-class Cleaned:
-    """A picture in the cache; `pair` is its picture before and after, None where it is as it came."""
-
-    file: Path
-    changes: tuple[Change, ...]
-    pair: Path | None
 
 
 @dataclass(frozen=True)
@@ -105,7 +92,7 @@ def clean_images(
     rules = TextRules(text, text_min_share, text_max_share, text_crop_share)
     job = Job(max_aspect, alpha_visible_share, jpeg_quality, rules)
     keys = {name: _key(_content(contents, raw.folder, name), job, by_hand.get(name, Edit())) for name in names}
-    done = {name: found for name in names if (found := _recall(cache_dir, keys[name]))}
+    done = {name: found for name in names if (found := cleanstore.recall(cache_dir, keys[name]))}
     stale = [name for name in names if name not in done]
     facts = known_facts(survey_dir) if survey_dir and stale else {}
     # opened by the first picture that needs it
@@ -123,7 +110,7 @@ def clean_images(
     _link(done, names, out_dir)
     if sheet:
         _link_sheet(done, names, cache_dir, sheet)
-    _prune(cache_dir, set(keys.values()), {contents[name][:32] for name in names})
+    cleanstore.prune(cache_dir, set(keys.values()), {contents[name][:32] for name in names})
     touched = sum(done[name].pair is not None for name in names)
     kinds = f"{touched} changed, {len(names) - touched} as they came"
     print(f"cleaned {len(names)} pictures: {kinds}; {len(stale)} worked on, the rest known")
@@ -180,31 +167,6 @@ def _key(content: str, job: Job, edit: Edit) -> str:
     return f"{content[:32]}-{hash_value(settings)[:16]}"
 
 
-def _recall(cache_dir: Path, key: str) -> Cleaned | None:
-    """A finished result; its record is written last and knows the size, so a record means that the picture is whole."""
-    try:
-        suffix, size, changes = read_json(cache_dir / f"{key}.json")
-        file = cache_dir / f"{key}{suffix}"
-        whole = file.stat().st_size == size
-    except (OSError, ValueError, TypeError):
-        return None
-    pair = _pair_file(cache_dir, key)
-    found = Cleaned(file, tuple(Change(*each) for each in changes), pair if pair.is_file() else None)
-    changed = any(each.change != LEFT for each in found.changes)
-    return found if whole and changed == bool(found.pair) else None
-
-
-def _pair_file(cache_dir: Path, key: str) -> Path:
-    return cache_dir / "pairs" / f"{key}.jpg"
-
-
-def _prune(cache_dir: Path, keys: set[str], contents: set[str]) -> None:
-    for pattern, used in (("*-*", keys), ("pairs/*", keys), ("text/*", contents)):
-        for file in cache_dir.glob(pattern):
-            if file.stem not in used:
-                file.unlink(missing_ok=True)
-
-
 def _clean(
     source: Path,
     cache_dir: Path,
@@ -218,7 +180,7 @@ def _clean(
 ) -> Cleaned:
     """Clean one picture into the cache; one that nothing is to be done to is never decoded."""
     header = images.read_header(source)
-    whole = header.plain and header.format in _COPIED and not header.animated
+    whole = header.plain and header.format in cleanstore.COPIED and not header.animated
     mode = edit.text or job.text.mode
     # screening has decoded it before; what it saw decides whether alpha needs a look
     opaque = not header.may_be_transparent or (see_through is not None and see_through < job.alpha_visible_share)
@@ -233,31 +195,4 @@ def _clean(
         if not whole:
             what = f"{header.format}, first frame" if header.animated else f"{header.format}, upright in 8-bit sRGB"
             done.changes.insert(0, Change("colours", what))
-    return _store(source, header.format, cache_dir, key, job.jpeg_quality, done)
-
-
-def _store(source: Path, format: str, cache_dir: Path, key: str, jpeg_quality: int, done: Repaired | None) -> Cleaned:
-    """Write the picture, its pair where it was changed, and last its record; not flushed, since the size is checked."""
-    changes = tuple(done.changes) if done else ()
-    pair = _pair_file(cache_dir, key) if done and done.touched else None
-    if pair:
-        file = cache_dir / f"{key}{'.jpg' if format == 'JPEG' else '.png'}"
-        _save(done.after, file, jpeg_quality)
-        with atomic_path(pair, durable=False) as temporary:
-            cleansheet.draw_pair(done).save(temporary, quality=90)
-    else:
-        file = cache_dir / f"{key}{_COPIED[format]}"
-        with atomic_path(file, durable=False) as temporary:
-            shutil.copyfile(source, temporary)
-    entry = [file.suffix, file.stat().st_size, [[each.change, each.detail] for each in changes]]
-    write_text(cache_dir / f"{key}.json", to_json(entry), durable=False)
-    return Cleaned(file, changes, pair)
-
-
-def _save(image: Image.Image, file: Path, jpeg_quality: int) -> None:
-    with atomic_path(file, durable=False) as temporary:
-        if file.suffix == ".jpg":
-            # full colour resolution: line art bleeds otherwise
-            image.save(temporary, quality=jpeg_quality, subsampling=0)
-        else:
-            image.save(temporary, compress_level=3)
+    return cleanstore.store(source, header.format, cache_dir, key, job.jpeg_quality, done)

@@ -106,9 +106,28 @@ def _open(path: Path) -> Image.Image:
 def _turn(image: Image.Image) -> Image.Transpose | None:
     """How to set the picture upright, by its EXIF orientation; damaged EXIF data does not make a picture useless."""
     try:
-        return _TURNS.get(image.getexif().get(0x0112))
+        # Pillow decodes a whole PNG to see whether anything stands behind the pixels
+        plain = image.format == "PNG" and not _metadata_behind(image)
+        exif = Image.Image.getexif(image) if plain else image.getexif()
+        return _TURNS.get(exif.get(0x0112))
     except Exception:
         return None
+
+
+def _metadata_behind(image: Image.Image) -> bool:
+    """Whether a PNG holds EXIF data or text behind its pixels, seen from the headers of its chunks."""
+    seen_pixels = False
+    with open(image.filename, "rb") as handle:
+        handle.seek(8)
+        while len(head := handle.read(8)) == 8:
+            kind = head[4:]
+            if kind == b"IEND":
+                return False
+            seen_pixels = seen_pixels or kind == b"IDAT"
+            if seen_pixels and kind in (b"eXIf", b"zTXt", b"iTXt", b"tEXt"):
+                return True
+            handle.seek(int.from_bytes(head[:4], "big") + 4, 1)
+    return False
 
 
 def read_header(path: Path) -> Header:
