@@ -24,6 +24,7 @@ rule all:
         expand("grids/{character}.png", character=CONFIG["characters"]),
 
 
+include: "rules/download.smk"
 include: "rules/dataset.smk"
 include: "rules/latents.smk"
 include: "rules/train.smk"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
 from loramake.errors import UserError
+from loramake.tags import parse_expressions
 
 RATINGS = ("general", "sensitive", "questionable", "explicit")
 
@@ -32,7 +33,12 @@ _PAGE = {
     "gelbooru_v02": "/index.php?page=post&s=view&id={}",
     "moebooru": "/post/show/{}",
 }
-_BY_SCORE = {"danbooru": "order:score", "gelbooru": "sort:score", "gelbooru_v02": "sort:score", "moebooru": "order:score"}
+_BY_SCORE = {
+    "danbooru": "order:score",
+    "gelbooru": "sort:score",
+    "gelbooru_v02": "sort:score",
+    "moebooru": "order:score",
+}
 # what stands in a post's rating, and in a search; danbooru's s is sensitive, moebooru's is safe
 _LETTERS = {
     "danbooru": {"g": "general", "s": "sensitive", "q": "questionable", "e": "explicit"},
@@ -106,6 +112,23 @@ def read_sites(texts: Iterable[str], setting: str) -> list[Site]:
     if twice:
         raise UserError("A booru is named twice.", found=twice[0], setting=setting)
     return sites
+
+
+def check_wishes(wishes: Mapping[str, object], section: str) -> None:
+    """Hold a character's download section against what can be searched for, before anything runs.
+
+    Raises:
+        UserError: an unknown site, a tag rule that cannot be read, or wishes without a site.
+    """
+    read_sites(wishes["sites"], f"{section}.sites")
+    parse_expressions(wishes["exclude"], f"{section}.exclude")
+    if not wishes["sites"] and (wishes["tags"] or wishes["exclude"]):
+        raise UserError(
+            "There is something to download, but no booru to download it from.",
+            found=f"{section}.sites = []",
+            expected="one or more of " + ", ".join(_KNOWN),
+            setting=f"{section}.sites; or take the section out to use the folder as it is",
+        )
 
 
 def plan_search(

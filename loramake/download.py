@@ -1,4 +1,4 @@
-"""Pictures of a character from boorus into the raw folder, in Grabber's layout; what is there already stays as it is."""
+"""Pictures of a character from boorus into the raw folder, in Grabber's layout; what is there stays as it is."""
 
 from __future__ import annotations
 
@@ -77,6 +77,7 @@ def download_images(
     out_manifest: Path,
     *,
     character: str,
+    digest: str,
     raw_dir: str,
     tag: str,
     sites: Sequence[str],
@@ -91,6 +92,7 @@ def download_images(
     Args:
         out_manifest: gets the raw folder's manifest, unless a booru failed.
         character: key of the character.
+        digest: of these settings, for the manifest.
         raw_dir: raw folder; "" for raw/{character}.
         tag: the character's booru tag, searched for where `tags` is empty.
         sites: boorus, as `boorus.read_site` takes them.
@@ -116,7 +118,7 @@ def download_images(
             tqdm.write(hauls[-1].line())
     _report_lost(hauls)
     _check(hauls, section)
-    write_text(out_manifest, manifest.raw_text(os.fspath(raw), character))
+    write_text(out_manifest, manifest.raw_text(os.fspath(raw), character, download=digest))
     total = sum(len(haul.new) for haul in hauls)
     print(f"downloaded {total} new pictures into {raw}")
     return hauls

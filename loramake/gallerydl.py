@@ -19,7 +19,9 @@ from loramake.files import to_json, write_text
 
 # the end of the environment variable → gallery-dl's option; danbooru's API key goes where a password would
 _LOGIN = {"USERNAME": "username", "PASSWORD": "password", "API_KEY": "api-key", "USER_ID": "user-id"}
-_SECRET = re.compile(r"(?i)\b(api_key|user_id|login|username|password|password_hash|token|key)=[^&\s'\"]+|//[^/\s'\"]*@")
+_SECRET = re.compile(
+    r"(?i)\b(api_key|user_id|login|username|password|password_hash|token|key)=[^&\s'\"]+|//[^/\s'\"]*@"
+)
 _RECORD = re.compile(r"(debug|info|warning|error|critical)\t([^\t]*)\t(.*)", re.IGNORECASE)
 
 

@@ -1,4 +1,4 @@
-"""Downloads that are complete move into the raw folder: `{position}.{ext}` with tags and side file, as Grabber names them."""
+"""Complete downloads move into the raw folder, named as Grabber does: `{position}.{ext}`, with tags and side file."""
 
 from __future__ import annotations
 

@@ -62,6 +62,11 @@ def scan_tree(path: Path | str) -> list[Entry]:
     return sorted(entries)
 
 
+def has_files(raw_dir: str) -> bool:
+    """Whether the folder is there and holds any file that `scan` would list."""
+    return Path(raw_dir).is_dir() and bool(scan(raw_dir))
+
+
 def _holds_files(folder: Path) -> bool:
     files = (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
     return folder.is_dir() and any(files)
@@ -84,8 +89,14 @@ def _only_folder(raw_dir: Path) -> Path:
     )  # fmt: skip
 
 
-def raw_text(raw_dir: str, character: str, key: str = "raw_dir") -> str:
+def raw_text(raw_dir: str, character: str, key: str = "raw_dir", download: str = "") -> str:
     """The manifest of a character's raw folder, or of another folder of pictures that its setting `key` names.
+
+    Args:
+        raw_dir: the folder.
+        character: key of the character, for messages.
+        key: the setting that names the folder.
+        download: digest of the settings that the folder was filled with; "" for one that is taken as it is.
 
     Raises:
         UserError: no such folder, no file in it, or files in several subfolders only.
@@ -111,7 +122,15 @@ def raw_text(raw_dir: str, character: str, key: str = "raw_dir") -> str:
             expected="pictures with a tag file each, such as 1.jpg and 1.txt",
             setting=setting,
         )
-    return to_text({"raw_dir": raw_dir}, entries)
+    return to_text({"raw_dir": raw_dir} | ({"download": download} if download else {}), entries)
+
+
+def read_download(path: Path | str) -> str:
+    """The digest of the settings that a listed raw folder was filled with; "" where there is none, or no such list."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8")).get("download", "")
+    except (OSError, ValueError, AttributeError):
+        return ""
 
 
 def model_text(path: str, setting: str) -> str:

@@ -10,7 +10,14 @@ from loramake import boorus, tags
 
 CATEGORIES = ("general", "character", "copyright", "artist", "meta")
 # what boorus call categories that others have under one of those names
-_SAME = {"metadata": "meta", "faults": "meta", "style": "meta", "deprecated": "meta", "circle": "artist", "studio": "artist"}
+_SAME = {
+    "metadata": "meta",
+    "faults": "meta",
+    "style": "meta",
+    "deprecated": "meta",
+    "circle": "artist",
+    "studio": "artist",
+}
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ Kept here and not beside the stages, since planning must not import torch.
 """
 
 REVISIONS: dict[str, int] = {
+    "download": 1,
     "autotag": 1,
     "screen": 3,
     "clean": 2,

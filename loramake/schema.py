@@ -130,7 +130,8 @@ def _check_object(schema: Schema, value: object, name: str, known: list[str]) ->
         child = properties.get(key, extra if isinstance(extra, Mapping) else None)
         full = _join(name, key)
         if child is None:
-            close = nearest(full, known)
+            beside = difflib.get_close_matches(str(key), list(properties), 1, 0.75)
+            close = _join(name, beside[0]) if beside else nearest(full, known)
             hint = f"; the nearest known key is {close}" if close else f"; known here: {', '.join(properties)}"
             problems.append(f"{full} = {_show(item)}: there is no such key{hint}")
         elif pattern and not (isinstance(key, str) and re.search(pattern, key)):

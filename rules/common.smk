@@ -1,9 +1,10 @@
 # The validated config, the wildcards, and the files by which settings and outside files reach the jobs.
+import re
 import sys
 from functools import cache, wraps
 from pathlib import Path
 
-from loramake import cells, files, loranames, manifest, prompts, schema, settings, variants
+from loramake import boorus, cells, files, loranames, manifest, prompts, schema, settings, variants
 from loramake.errors import LoramakeError, UserError
 
 
@@ -29,6 +30,8 @@ def read_config():
     grid = {key: values["grid"][key] for key in ("weights", "sampler", "prompts", "negative_prompt")}
     for entry in values["characters"].values():
         cells.check_grid(**grid, trigger=entry["trigger"])
+    for name, entry in values["characters"].items():
+        boorus.check_wishes(entry["download"], f"characters.{name}.download")
     return rules, values
 
 
@@ -95,12 +98,30 @@ def settings_digest(stage):
     return digest_settings
 
 
+# the characters whose raw folder is filled by a rule; no rule makes the manifest of the others
+DOWNLOADED = [name for name, entry in CONFIG["characters"].items() if entry["download"]["sites"]]
+
+
+def one_of(names):
+    """Wildcard constraint: these names and nothing else."""
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
 @plainly
 def raw_manifest(wildcards):
-    """Input function: the list of a character's raw files."""
+    """Input function: the list of a character's raw files. Where a rule downloads them, the rule makes the list first."""
     name = wildcards.character
     folder = character_settings(name)["raw_dir"] or f"raw/{name}"
-    return write_once(f"work/manifests/{name}.json", manifest.raw_text(folder, name))
+    path = f"work/manifests/{name}.json"
+    if name not in DOWNLOADED:
+        return write_once(path, manifest.raw_text(folder, name))
+    wanted = settings.digest(stage_text("download", wildcards))
+    if workflow.is_main_process and not manifest.has_files(folder):
+        Path(path).unlink(missing_ok=True)  # a folder that was emptied is filled again
+    # a list from other settings is left to the rule: a fresh one would look as if the rule had run
+    if manifest.read_download(path) != wanted:
+        return path
+    return write_once(path, manifest.raw_text(folder, name, wanted))
 
 
 def edits_file(wildcards):

@@ -188,7 +188,9 @@ class Handler(BaseHTTPRequestHandler):
                 body = {"@attributes": {"count": len(found)}, "post": [self.gelbooru(post) for post in found]}
                 return self.answer(json.dumps(body).encode(), "application/json")
             rows = "".join(
-                "<post {}/>".format(" ".join(f"{key}={quoteattr(str(value))}" for key, value in self.gelbooru(post).items()))
+                "<post {}/>".format(
+                    " ".join(f"{key}={quoteattr(str(value))}" for key, value in self.gelbooru(post).items())
+                )
                 for post in found
             )
             count = len(self.booru.search(query.get("tags", ""), 0, 10**6)) if "id" not in query else 1
@@ -199,7 +201,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def posts(self, query: dict[str, str], page: str, first: int) -> list[FakePost]:
         words = query.get("tags", "").split()
-        number = query.get("id") or next((word[3:] for word in words if word.startswith("id:") and word[3:].isdigit()), "")
+        number = query.get("id") or next(
+            (word[3:] for word in words if word.startswith("id:") and word[3:].isdigit()), ""
+        )
         if number:
             return [post for post in self.booru.posts if post.id == int(number)]
         return self.booru.search(query.get("tags", ""), int(query.get(page) or first) - first, int(query["limit"]))
@@ -285,4 +289,9 @@ def quick_gallery_dl(home: Path, **options: object) -> dict[str, str]:
     settings = {"sleep-request": 0, "sleep-retries": 0.05, "sleep-429": 0.05, "timeout": 10, **options}
     (home / "gallery-dl").mkdir(parents=True, exist_ok=True)
     (home / "gallery-dl/config.json").write_text(json.dumps({"extractor": settings}), encoding="utf-8")
-    return {"XDG_CONFIG_HOME": str(home), "HOME": str(home), "XDG_CACHE_HOME": str(home / "cache"), "NO_PROXY": "127.0.0.1"}
+    return {
+        "XDG_CONFIG_HOME": str(home),
+        "HOME": str(home),
+        "XDG_CACHE_HOME": str(home / "cache"),
+        "NO_PROXY": "127.0.0.1",
+    }

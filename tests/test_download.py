@@ -33,7 +33,7 @@ def fetch(booru, tmp_path, monkeypatch):
 
     def run(*sites: str, **wishes):
         values = {
-            "character": "shim", "raw_dir": str(tmp_path / "raw"), "tag": "shimakaze (azur lane)", "tags": [],
+            "character": "shim", "digest": "d", "raw_dir": str(tmp_path / "raw"), "tag": "shimakaze (azur lane)", "tags": [],
             "exclude": [], "order": "score", "limit": 50, "rating": ["general"],
         } | wishes  # fmt: skip
         names = [name if "://" in name or name == "gelbooru" else f"{name}:{booru.root}" for name in sites]
@@ -47,7 +47,10 @@ def files(tmp_path) -> list[str]:
 
 
 def test_grabbers_layout_with_side_files(booru, fetch, tmp_path):
-    booru.posts = [post(7, "blue_sky", ">_<", score=1), post(9, "smile", score=5, name="a.jpg", content=picture(9, "JPEG"))]
+    booru.posts = [
+        post(7, "blue_sky", ">_<", score=1),
+        post(9, "smile", score=5, name="a.jpg", content=picture(9, "JPEG")),
+    ]
     fetch("danbooru")
     assert files(tmp_path) == ["1.jpg", "1.json", "1.txt", "2.json", "2.png", "2.txt"]
     assert (tmp_path / "raw/1.jpg").read_bytes() == booru.posts[1].content
@@ -218,7 +221,16 @@ def test_the_suffix_follows_the_content(booru, fetch, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["../../../evil.png", "..%2f..%2fevil.png", "%2e%2e/evil.png", "-rf.png", "a b;c$(x).png", "é😀.png", "x.png%00.sh"]
+    "name",
+    [
+        "../../../evil.png",
+        "..%2f..%2fevil.png",
+        "%2e%2e/evil.png",
+        "-rf.png",
+        "a b;c$(x).png",
+        "é😀.png",
+        "x.png%00.sh",
+    ],
 )
 def test_names_lead_nowhere(booru, fetch, tmp_path, name):
     booru.posts = [post(1, name=name), post(2)]

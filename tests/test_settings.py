@@ -172,7 +172,7 @@ def test_slices_are_narrow():
 def test_every_setting_reaches_a_stage():
     used = {key for stage in REVISIONS for key in values(load(grid={"model": "other"}), stage)}
     unused = {path[-1] for path, leaf in schema.leaves(RULES) if path[-1] not in used}
-    assert unused == {"preset", "raw_dir", "reg_dir"}
+    assert unused == {"preset", "reg_dir"}
 
 
 def test_variant_overrides_reach_training_and_the_cells_clip_skip_alone():
