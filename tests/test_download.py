@@ -121,13 +121,18 @@ def test_boorus_share_positions_and_what_both_have(booru, fetch, tmp_path):
     assert other.fetched() == ["6.png"]
 
 
-def test_pages_until_the_limit(booru, fetch):
-    booru.posts = [post(number, score=number, content=picture(1) + bytes([number])) for number in range(1, 250)]
-    (haul,) = fetch(limit=205, rating=["general", "sensitive"])
-    assert len(haul.new) == 205
-    assert booru.fetched()[0] == "249.png" and booru.fetched()[-1] == "45.png"
-    pages = [query["page"] for path, query in booru.requests if path == "/posts.json" and "page" in query]
-    assert pages == ["2"]
+@pytest.mark.parametrize("engine", ["danbooru", "gelbooru_v02"])
+def test_pages_until_the_limit(booru, fetch, tmp_path, engine):
+    quick_gallery_dl(tmp_path / "home", threshold=1)
+    booru.per_page = 3
+    booru.posts = [post(number, "hat" if number % 2 else "cap", score=number) for number in range(1, 13)]
+    (haul,) = fetch(engine, limit=5, exclude=["ca*"])
+    assert len(haul.new) == 5
+    assert booru.fetched() == ["11.png", "9.png", "7.png", "5.png", "3.png"]
+    # nothing is listed beyond the limit
+    key = "page" if engine == "danbooru" else "pid"
+    pages = [query.get(key) or "1" for _, query in booru.requests if "tags" in query]
+    assert pages == (["1", "2", "3", "4"] if engine == "danbooru" else ["0", "1", "2", "3"])
 
 
 @pytest.mark.parametrize("engine", ["danbooru", "gelbooru_v02", "moebooru"])

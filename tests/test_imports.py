@@ -36,8 +36,19 @@ def test_package_does_not_know_snakemake():
 
 def test_planning_is_light():
     code = (
-        "from loramake import cells, files, loranames, manifest, prompts, samplernames, schema, settings, variants\n"
+        "from loramake import boorus, cells, files, loranames, manifest, prompts, samplernames, schema, settings, variants\n"
         "import sys; print(*sys.modules)"
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"torch", "numpy", "PIL", "cv2", "diffusers", "transformers"} & set(loaded)
+
+
+def test_the_gate_of_downloads_is_light():
+    # gallery-dl loads it for every search
+    code = "from loramake import gate; import sys; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"torch", "numpy", "PIL", "cv2"} & set(loaded)
+
+
+def test_gallery_dl_stays_a_program_of_its_own():
+    assert not {name for name, tree in MODULES.items() if any(used.startswith("gallery_dl") for used in imported(tree))}
