@@ -107,12 +107,15 @@ def download_images(
     places = boorus.read_sites(sites, f"{section}.sites")
     raw = Path(raw_dir or f"raw/{character}")
     state = raw / STATE
-    state.mkdir(parents=True, exist_ok=True)
+    _make_folder(state, f"characters.{character}.raw_dir")
     search = Search(tags or [tag], exclude, order, limit, rating)
     hauls = []
     with FileLock(state / "lock"):
         archive = state / "archive.sqlite3"
-        intake.remember(archive, (raw / entry.name for entry in manifest.scan(raw) if is_picture_name(entry.name)))
+        pictures = [raw / entry.name for entry in manifest.scan(raw) if is_picture_name(entry.name)]
+        if not pictures:
+            archive.unlink(missing_ok=True)  # who deletes all of them wants them anew
+        intake.remember(archive, pictures)
         for site in places:
             hauls.append(fetch(site, search, raw, archive))
             tqdm.write(hauls[-1].line())
@@ -159,6 +162,19 @@ def fetch(site: boorus.Site, search: Search, raw: Path, archive: Path) -> Haul:
     refused = Counter(rule for _, rule, _ in verdicts if rule)
     had = max(len(admitted) - len(new) - len(lost), 0)
     return Haul(site.name, new, had, refused, lost, failure)
+
+
+def _make_folder(folder: Path, setting: str) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            "The folder for the downloads cannot be made.",
+            file=folder,
+            found=error.strerror,
+            expected="a folder you may write to",
+            setting=setting,
+        ) from error
 
 
 def _with_pages(

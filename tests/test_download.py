@@ -398,3 +398,10 @@ def test_logins_are_written_nowhere(as_gelbooru, booru, fetch, tmp_path, monkeyp
     assert "s3cret" not in "".join(capfd.readouterr())
     written = [path for path in tmp_path.rglob("*") if path.is_file() and "home" not in path.parts]
     assert written and not [path for path in written if b"s3cret" in path.read_bytes()]
+
+
+def test_a_folder_that_cannot_be_made(booru, fetch, tmp_path):
+    (tmp_path / "raw").write_text("a file in the way")
+    with pytest.raises(UserError, match="characters.shim.raw_dir"):
+        fetch()
+    assert booru.requests == []
