@@ -1,6 +1,7 @@
 # The validated config, the wildcards, and the files by which settings and outside files reach the jobs.
 import re
 import sys
+import time
 from functools import cache, wraps
 from pathlib import Path
 
@@ -107,21 +108,38 @@ def one_of(names):
     return "|".join(map(re.escape, names)) or "(?!)"
 
 
+def raw_folder(name):
+    """A character's raw folder."""
+    return character_settings(name)["raw_dir"] or f"raw/{name}"
+
+
+def must_download(wildcards):
+    """Whether a character's list is not of a folder filled with today's settings: missing, older, or emptied since."""
+    name = wildcards.character
+    wanted = settings.digest(stage_text("download", wildcards))
+    found = manifest.read_download(f"work/manifests/{name}.json")
+    return found != wanted or not manifest.has_files(raw_folder(name))
+
+
+@plainly
+def download_request(wildcards):
+    """Input function: a file that is new whenever the download must run. A missing list alone would not make it run."""
+    path = Path(f"work/manifests/{wildcards.character}.request")
+    if must_download(wildcards) or not path.is_file():
+        write_once(path.as_posix(), f"{time.time_ns()}\n")
+    return path.as_posix()
+
+
 @plainly
 def raw_manifest(wildcards):
     """Input function: the list of a character's raw files. Where a rule downloads them, the rule makes the list first."""
     name = wildcards.character
-    folder = character_settings(name)["raw_dir"] or f"raw/{name}"
     path = f"work/manifests/{name}.json"
     if name not in DOWNLOADED:
-        return write_once(path, manifest.raw_text(folder, name))
-    wanted = settings.digest(stage_text("download", wildcards))
-    if workflow.is_main_process and not manifest.has_files(folder):
-        Path(path).unlink(missing_ok=True)  # a folder that was emptied is filled again
-    # a list from other settings is left to the rule: a fresh one would look as if the rule had run
-    if manifest.read_download(path) != wanted:
+        return write_once(path, manifest.raw_text(raw_folder(name), name))
+    if must_download(wildcards):
         return path
-    return write_once(path, manifest.raw_text(folder, name, wanted))
+    return write_once(path, manifest.raw_text(raw_folder(name), name, manifest.read_download(path)))
 
 
 def edits_file(wildcards):

@@ -4,6 +4,7 @@
 rule download_images:
     input:
         settings=settings_file("download"),
+        request=download_request,
     output:
         manifest="work/manifests/{character}.json",
     log:

@@ -79,23 +79,36 @@ def test_a_deleted_folder_is_filled_again(house):
 
 
 def test_a_failed_site(house, booru):
+    house.build(TARGET)
     broken = Booru(faults={"/posts.json": ["403*"]})
     server = Server(broken)
-    configure(house, booru, broken)
+    configure(house, booru, broken, limit=3)
     run = house.snakemake(TARGET)
-    server.shutdown()
-    server.server_close()
     assert run.status == 1
     assert "Traceback" not in run.text
     assert f"127.0.0.1:{broken.port}" in (house.folder / "logs/download_images/shim.log").read_text(encoding="utf-8")
-    assert names(house) == ["1.png", "2.png"]
+    assert names(house) == ["1.png", "2.png", "3.png"]
+    # what failed is not forgotten
+    assert "download_images" in house.plan(TARGET)
+    server.shutdown()
+    server.server_close()
 
     # on without it: what was fetched is not fetched again
-    configure(house, booru)
+    configure(house, booru, limit=3)
     booru.requests.clear()
     house.build(TARGET)
     assert booru.fetched() == []
-    assert names(house) == ["1.png", "2.png"]
+    assert names(house) == ["1.png", "2.png", "3.png"]
+    assert "3.png" in (house.folder / TARGET).read_text(encoding="utf-8")
+
+
+def test_an_asked_for_download_that_fails_comes_again(house, booru):
+    house.build(TARGET)
+    booru.faults = {"/posts.json": ["403*"]}
+    assert house.snakemake("-R", "download_images", "--", TARGET).status == 1
+    booru.faults.clear()
+    assert house.build(TARGET).jobs == {"download_images": 1, "screen_images": 1}
+    assert "Nothing to be done" in house.build(TARGET).text
 
 
 def test_a_wrong_site_is_refused_at_planning(house, booru):
