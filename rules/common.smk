@@ -99,6 +99,8 @@ def settings_digest(stage):
     return digest_settings
 
 
+STARTED = time.time_ns()
+
 # the characters whose raw folder is filled by a rule; no rule makes the manifest of the others
 DOWNLOADED = [name for name, entry in CONFIG["characters"].items() if entry["download"]["sites"]]
 
@@ -126,7 +128,7 @@ def download_request(wildcards):
     """Input function: a file that is new whenever the download must run. A missing list alone would not make it run."""
     path = Path(f"work/manifests/{wildcards.character}.request")
     if must_download(wildcards) or not path.is_file():
-        write_once(path.as_posix(), f"{time.time_ns()}\n")
+        write_once(path.as_posix(), f"{STARTED}\n")
     return path.as_posix()
 
 
