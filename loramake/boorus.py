@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from loramake.errors import UserError
-from loramake.tags import parse_expressions
+from loramake.tagrules import parse_expressions
 
 RATINGS = ("general", "sensitive", "questionable", "explicit")
 

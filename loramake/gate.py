@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from loramake import minors, tags
+from loramake import minors
 from loramake.files import read_json
 from loramake.posts import Post, read_post
+from loramake.tagrules import TagExpression, parse_expressions
 
 # what screening reads; the first frame of a gif is rarely worth a picture
 EXTENSIONS = frozenset({"png", "jpg", "jpeg", "webp", "bmp", "avif"})
@@ -25,7 +26,7 @@ class Rules:
     """
 
     ratings: Sequence[str]
-    exclude: Sequence[tags.TagExpression]
+    exclude: Sequence[TagExpression]
     require: Sequence[str]
 
 
@@ -56,7 +57,7 @@ def admit(fields: Mapping[str, object], rules_file: str) -> bool:
     """
     values = read_json(Path(rules_file))
     post = read_post(fields, values["site"], values["engine"])
-    exclude = tags.parse_expressions(values["exclude"], "download.exclude")
+    exclude = parse_expressions(values["exclude"], "download.exclude")
     rule, found = refuse(post, Rules(values["ratings"], exclude, values["require"]))
     with open(values["journal"], "a", encoding="utf-8") as journal:
         journal.write(f"{post.id}\t{rule}\t{found}\n")

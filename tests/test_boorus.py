@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from boorusite import post
 
-from loramake import boorus, gate, posts, tags
+from loramake import boorus, gate, posts
 from loramake.errors import UserError
 from loramake.gallerydl import hide_secrets, logins
+from loramake.tagrules import parse_expressions
 
 
 def test_search_pages():
@@ -89,7 +90,7 @@ def read(**fields):
     return posts.read_post(plain | fields, "danbooru", "danbooru")
 
 
-RULES = gate.Rules(["general"], tags.parse_expressions(["comic", "a & !b"], "x"), ["hat"])
+RULES = gate.Rules(["general"], parse_expressions(["comic", "a & !b"], "x"), ["hat"])
 
 
 @pytest.mark.parametrize(
