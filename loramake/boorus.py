@@ -46,6 +46,8 @@ _LETTERS = {
 }
 # search words such as date:2020 or ~either, which a booru understands and a post's tags do not show
 _SEARCH_WORD = re.compile(r"-.+|~.+|[-~]?[a-z_]{2,}:\S+|.*\*.*", re.IGNORECASE)
+# a tag expression that is more than a tag
+_EXPRESSION = re.compile(r"^\s*[!(]|\s[&|]\s")
 # danbooru answers searches of more terms only to paying members; its rating: is not counted
 _DANBOORU_TERMS = 2
 
@@ -156,7 +158,7 @@ def plan_search(
         return [*words, *plain[:room], *extra, "rating:" + ",".join(letters)], plain[room:]
     terms = [*wanted, *extra]
     if site.engine in ("gelbooru", "gelbooru_v02"):
-        names = ["_".join(text.split()) for text in exclude if " & " not in text and not text.startswith("!")]
+        names = ["_".join(text.split()) for text in exclude if not _EXPRESSION.search(text)]
         terms += [f"-{name}" for name in names if not _SEARCH_WORD.fullmatch(name)]
     if site.engine == "gelbooru" and len(ratings) == 1:
         terms.append(f"rating:{ratings[0]}")

@@ -48,7 +48,7 @@ def test_wishes_that_cannot_be_met(wishes):
 def plan(site, **wishes):
     values = {
         "tags": ["shimakaze (azur lane)"],
-        "exclude": ["comic", "a & b", "*koma"],
+        "exclude": ["comic", "a & b", "a | b", "!solo", "*koma"],
         "order": "score",
         "ratings": ["general"],
     }
