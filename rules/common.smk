@@ -141,7 +141,7 @@ def raw_manifest(wildcards):
         return write_once(path, manifest.raw_text(raw_folder(name), name))
     if must_download(wildcards):
         return path
-    return write_once(path, manifest.raw_text(raw_folder(name), name, manifest.read_download(path)))
+    return write_once(path, manifest.raw_text(raw_folder(name), name, download=manifest.read_download(path)))
 
 
 def edits_file(wildcards):
