@@ -122,9 +122,12 @@ class Booru:
             return waiting[0][:-1]
         return waiting.pop(0) if waiting else ""
 
+    def matching(self, terms: str) -> list[FakePost]:
+        return [post for post in self.posts if all(map(post.holds, terms.split()))]
+
     def search(self, terms: str, page: int, limit: int, below: int = 0) -> list[FakePost]:
         words = terms.split()
-        found = [post for post in self.posts if all(map(post.holds, words)) and (not below or post.id < below)]
+        found = [post for post in self.matching(terms) if not below or post.id < below]
         by_score = any(word in ("order:score", "sort:score") for word in words)
         found.sort(key=lambda post: (-post.score if by_score else 0, -post.id))
         step = min(limit, self.per_page)
@@ -193,7 +196,7 @@ class Handler(BaseHTTPRequestHandler):
                 )
                 for post in found
             )
-            count = len(self.booru.search(query.get("tags", ""), 0, 10**6)) if "id" not in query else 1
+            count = len(self.booru.matching(query.get("tags", ""))) if "id" not in query else 1
             return self.answer(f'<posts count="{count}">{rows}</posts>'.encode(), "application/xml")
         if path == "/index.php" or path.startswith("/post/show/"):
             return self.send_page(int(query.get("id") or path.rsplit("/", 1)[-1]))
