@@ -103,6 +103,16 @@ def other_wishes(
     return out
 
 
+def wishes_kept(painter: Painter, trigger: str, lora: int, weight: float, seeds: Sequence[int]) -> float:
+    """Mean share of the pictures with another wish that obey it and show the whole signature."""
+    wishes = requests()
+    asks = [Ask(with_trigger(trigger, tags), s, lora, weight) for _, _, tags in wishes for s in seeds]
+    readings = read_many(painter.paint(asks, f"wishes, choosing, weight {weight:g}"))
+    fields = [(field, Attributes(**{field: value})) for field, value, _ in wishes for _ in seeds]
+    kept = [obeys(r, a, [f])[f] and r.whole_signature for r, (f, a) in zip(readings, fields, strict=True)]
+    return mean(kept)
+
+
 def by_field(wishes: Sequence[dict[str, object]]) -> dict[str, dict[str, float]]:
     """Means over the prompts of each kind, and ``ratio`` = both / base."""
     out = {}
