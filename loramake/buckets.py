@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from loramake.errors import UserError
@@ -106,6 +106,31 @@ def _shrink_to_area(size: Size, resolution: Size, step: int) -> Size:
 def _centred(resized: Size, bucket: Size) -> Placement:
     left, top = ((whole - part) // 2 for whole, part in zip(resized, bucket, strict=True))
     return Placement(bucket, resized, (left, top))
+
+
+def square_options(
+    resolution: int,
+    enable_bucket: bool,
+    min_bucket_reso: int,
+    max_bucket_reso: int,
+    bucket_reso_steps: int,
+    bucket_no_upscale: bool,
+) -> dict[str, object]:
+    """The config's bucket settings as keyword arguments of `assign`; `resolution` is the side of a square, pixels."""
+    return {
+        "resolution": (resolution, resolution),
+        "min_reso": min_bucket_reso,
+        "max_reso": max_bucket_reso,
+        "step": bucket_reso_steps,
+        "enable_bucket": enable_bucket,
+        "no_upscale": bucket_no_upscale,
+    }
+
+
+def listed_buckets(options: Mapping[str, object]) -> list[Size] | None:
+    """The buckets for options of `square_options`, to be made once and passed to `assign`; None without buckets."""
+    sizes = (options[key] for key in ("resolution", "min_reso", "max_reso", "step"))
+    return make_buckets(*sizes) if options["enable_bucket"] else None
 
 
 def assign(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from loramake.buckets import assign, make_buckets
+from loramake.buckets import assign, listed_buckets, square_options
 from loramake.errors import UserError
 from loramake.images import read_header
 from loramake.tables import write_table
@@ -41,16 +41,10 @@ def count_steps(
     Raises:
         UserError: no pictures, or one that fits no bucket.
     """
-    square = (resolution, resolution)
-    options = {
-        "resolution": square,
-        "min_reso": min_bucket_reso,
-        "max_reso": max_bucket_reso,
-        "step": bucket_reso_steps,
-        "enable_bucket": enable_bucket,
-        "no_upscale": bucket_no_upscale,
-    }
-    listed = make_buckets(square, min_bucket_reso, max_bucket_reso, bucket_reso_steps) if enable_bucket else None
+    options = square_options(
+        resolution, enable_bucket, min_bucket_reso, max_bucket_reso, bucket_reso_steps, bucket_no_upscale
+    )
+    listed = listed_buckets(options)
 
     def bucket(picture: Picture) -> tuple[int, int]:
         try:

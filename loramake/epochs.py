@@ -8,6 +8,11 @@ from loramake import files
 from loramake.errors import UserError
 
 
+def saved_epochs(epochs: int, every: int) -> list[int]:
+    """Epochs of a training of `epochs` that are saved: every n-th, and the last."""
+    return sorted({*range(every, epochs + 1, every), epochs})
+
+
 def epoch_file(lora_dir: Path, epoch: int) -> Path:
     """The checkpoint of one epoch.
 

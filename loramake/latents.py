@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from loramake.buckets import assign, make_buckets
+from loramake.buckets import assign, listed_buckets, square_options
 from loramake.errors import UserError
 from loramake.files import hash_value, link_or_copy
 from loramake.images import read_header as read_image_header
@@ -60,16 +60,10 @@ def cache_latents(
     if not (vae or base_model):
         raise UserError("No base model is configured.", expected="a file or a folder", setting="base_model")
     hashes = _image_hashes(pictures, cache_dir, threads)
-    square = (resolution, resolution)
-    options = {
-        "resolution": square,
-        "min_reso": min_bucket_reso,
-        "max_reso": max_bucket_reso,
-        "step": bucket_reso_steps,
-        "enable_bucket": enable_bucket,
-        "no_upscale": bucket_no_upscale,
-    }
-    listed = make_buckets(square, min_bucket_reso, max_bucket_reso, bucket_reso_steps) if enable_bucket else None
+    options = square_options(
+        resolution, enable_bucket, min_bucket_reso, max_bucket_reso, bucket_reso_steps, bucket_no_upscale
+    )
+    listed = listed_buckets(options)
     wanted, missing = {}, {}
     for picture, mirrored in [(p, m) for m in (False, True)[: 1 + flip_aug] for p in pictures]:
         made_of = [hashes[picture.key], vae_hash, options, REVISIONS["latents"], *([FLIPPED] if mirrored else [])]

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from loramake.epochs import saved_epochs
 from loramake.errors import UserError
 from loramake.lorahash import lora_digest
 from loramake.prompts import parse
@@ -36,8 +37,7 @@ def epoch_names(name: str, max_train_epochs: int, save_every_n_epochs: int) -> l
     Args:
         name: what the run's files begin with, the character's key.
     """
-    saved = {*range(save_every_n_epochs, max_train_epochs + 1, save_every_n_epochs), max_train_epochs}
-    return [f"{name}-{epoch:06d}" for epoch in sorted(saved)]
+    return [f"{name}-{epoch:06d}" for epoch in saved_epochs(max_train_epochs, save_every_n_epochs)]
 
 
 def folder_loras(lora_dir: Path | str) -> dict[str, list[Path]]:

@@ -8,6 +8,7 @@ from pathlib import Path, PurePath
 
 from loramake import images, minors
 from loramake.captionrules import junk_patterns
+from loramake.cleanstore import COPIED
 from loramake.errors import UserError
 from loramake.files import atomic_folder
 from loramake.folding import check_folder_name
@@ -15,9 +16,6 @@ from loramake.rawfiles import RawFolder, read_raw_folder
 from loramake.rawtags import read_raw_tags
 from loramake.tagrules import parse_expressions
 from loramake.workers import map_items
-
-# formats that kohya's trainer reads; all others become PNG
-_COPIED = {"PNG": ".png", "JPEG": ".jpg", "WEBP": ".webp"}
 
 
 def build_regularisation(
@@ -85,7 +83,7 @@ def _put(source: Path, folder: Path) -> str:
     """Copy a picture, or write it anew where a trainer could not take it as it is; why not, if it cannot be read."""
     try:
         header = images.read_header(source)
-        suffix = _COPIED.get(header.format)
+        suffix = COPIED.get(header.format)
         # decoded in any case: a damaged picture must not stop a training
         picture = images.flatten(images.load(source))
         if suffix and header.plain and not header.animated and not header.may_be_transparent:

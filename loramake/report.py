@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from loramake import advice, reportpage, variety
-from loramake.buckets import make_buckets
+from loramake.buckets import listed_buckets, square_options
 from loramake.dossier import Record, read_dossier
 from loramake.files import write_text
 from loramake.reportpage import CaptionLength, Pictures
@@ -62,14 +62,10 @@ def report_dataset(
     Raises:
         UserError: a stage's output is missing or does not fit the others.
     """
-    square = (resolution, resolution)
-    placing = {
-        "resolution": square,
-        "enable_bucket": enable_bucket,
-        "no_upscale": bucket_no_upscale,
-        "step": bucket_reso_steps,
-        "buckets": make_buckets(square, min_bucket_reso, max_bucket_reso, bucket_reso_steps) if enable_bucket else None,
-    }
+    options = square_options(
+        resolution, enable_bucket, min_bucket_reso, max_bucket_reso, bucket_reso_steps, bucket_no_upscale
+    )
+    placing = {**options, "buckets": listed_buckets(options)}
     records = read_dossier(manifest, screen_tsv, edits, clean_dir, dataset_dir, autotags, tag, placing)
     trained = [record.training for record in records if record.training]
     length, captions = measure_captions([each.caption for each in trained], max_token_length)

@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from loramake.continuing import start_from
 from loramake.devices import SAVE_DTYPES, resolve_device, resolve_precision
+from loramake.epochs import saved_epochs
 from loramake.errors import UserError
 from loramake.eventlog import EventLog
 from loramake.heap import keep_freed_memory
@@ -120,7 +121,7 @@ def _run_epochs(
     """Go on after the last whole epoch; returns the optimizer steps taken."""
     network, feed = trainer.network, trainer.feed
     total, epochs = trainer.total_steps, recipe.epochs(feed.steps_per_epoch)
-    wanted = {epoch: run.epoch_path(name, epoch) for epoch in saved_epochs(recipe, epochs)}
+    wanted = {epoch: run.epoch_path(name, epoch) for epoch in saved_epochs(epochs, recipe.save_every_n_epochs)}
     begun = resume(run, wanted, network, trainer.optimizer, trainer.scaler, rows_after=trainer.steps_after)
     done, rows, checks = begun.epoch, begun.rows, begun.checks
     started = begun.started or now()
@@ -158,11 +159,6 @@ def _run_epochs(
 def _validate(steps: int, epoch: int, trainer: Trainer, batches: Sequence[Batch]) -> str:
     """One row of the validation log."""
     return f"{steps}\t{epoch}\t{validation_loss(batches, trainer.loss):.6f}"
-
-
-def saved_epochs(recipe: Recipe, epochs: int) -> list[int]:
-    """Epochs that are saved: every n-th, and the last."""
-    return sorted({*range(recipe.save_every_n_epochs, epochs + 1, recipe.save_every_n_epochs), epochs})
 
 
 def _describe(run: Run, recipe: Recipe, material: Material, trainer: Trainer, precision: str) -> dict[str, str]:

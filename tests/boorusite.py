@@ -283,6 +283,10 @@ class Server(ThreadingHTTPServer):
         booru.port = self.server_address[1]
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
+    def __exit__(self, *error: object) -> None:
+        self.shutdown()
+        super().__exit__(*error)
+
     def handle_error(self, *_: object) -> None:
         pass  # a client that hangs up is what some tests are about
 

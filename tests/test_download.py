@@ -19,10 +19,8 @@ from loramake.manifest import read
 @pytest.fixture
 def booru():
     state = Booru()
-    server = Server(state)
-    yield state
-    server.shutdown()
-    server.server_close()
+    with Server(state):
+        yield state
 
 
 @pytest.fixture

@@ -14,10 +14,8 @@ TARGET = "work/screen/shim.tsv"
 @pytest.fixture
 def booru():
     state = Booru(posts=[post(number, score=number) for number in range(1, 5)])
-    server = Server(state)
-    yield state
-    server.shutdown()
-    server.server_close()
+    with Server(state):
+        yield state
 
 
 @pytest.fixture

@@ -18,6 +18,6 @@ with job_log(snakemake.log[0]):
         Path(snakemake.params.cache),
         character=snakemake.wildcards.character,
         **read_slice(snakemake.input.settings, snakemake.params.digest),
-        autotags=Path(snakemake.input.autotags) if snakemake.input.get("autotags") else None,
+        autotags=Path(snakemake.input.autotags) if snakemake.input.autotags else None,
         threads=snakemake.threads,
     )

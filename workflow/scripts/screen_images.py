@@ -14,7 +14,7 @@ with job_log(snakemake.log[0]):
         Path(snakemake.output.tsv),
         Path(snakemake.params.cache),
         **read_slice(snakemake.input.settings, snakemake.params.digest),
-        autotags=Path(snakemake.input.autotags) if snakemake.input.get("autotags") else None,
+        autotags=Path(snakemake.input.autotags) if snakemake.input.autotags else None,
         out_summary=Path(snakemake.output.summary),
         out_sheet=Path(snakemake.output.sheet),
         threads=snakemake.threads,

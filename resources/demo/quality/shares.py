@@ -88,16 +88,14 @@ def other_wishes(
     out = []
     for k, (field, value, tags) in enumerate(wishes):
         mine, base = (r[k * n : (k + 1) * n] for r in (read_hers, read_plain))
-        wish = Attributes(**{field: value})
-        obeyed = [obeys(r, wish, [field])[field] for r in mine]
         out.append(
             {
                 "field": field,
                 "tags": tags,
-                "obeyed": mean(obeyed),
+                "obeyed": mean(obeyed(field, value, mine)),
                 "signature": mean([r.whole_signature for r in mine]),
-                "both": mean([o and r.whole_signature for o, r in zip(obeyed, mine, strict=True)]),
-                "base": mean([obeys(r, wish, [field])[field] for r in base]),
+                "both": kept_share(field, value, mine),
+                "base": mean(obeyed(field, value, base)),
             }
         )
     return out
@@ -107,10 +105,20 @@ def wishes_kept(painter: Painter, trigger: str, lora: int, weight: float, seeds:
     """Mean share of the pictures with another wish that obey it and show the whole signature."""
     wishes = requests()
     asks = [Ask(with_trigger(trigger, tags), s, lora, weight) for _, _, tags in wishes for s in seeds]
-    readings = read_many(painter.paint(asks, f"wishes, choosing, weight {weight:g}"))
-    fields = [(field, Attributes(**{field: value})) for field, value, _ in wishes for _ in seeds]
-    kept = [obeys(r, a, [f])[f] and r.whole_signature for r, (f, a) in zip(readings, fields, strict=True)]
-    return mean(kept)
+    readings, n = read_many(painter.paint(asks, f"wishes, choosing, weight {weight:g}")), len(seeds)
+    shares = [kept_share(field, value, readings[k * n : (k + 1) * n]) for k, (field, value, _) in enumerate(wishes)]
+    return mean(shares)
+
+
+def obeyed(field: str, value: str, readings: Sequence[Reading]) -> list[bool]:
+    """Whether each picture has the value that was asked for."""
+    wish = Attributes(**{field: value})
+    return [obeys(r, wish, [field])[field] for r in readings]
+
+
+def kept_share(field: str, value: str, readings: Sequence[Reading]) -> float:
+    """Share of the pictures that obey and show the whole signature."""
+    return mean([o and r.whole_signature for o, r in zip(obeyed(field, value, readings), readings, strict=True)])
 
 
 def by_field(wishes: Sequence[dict[str, object]]) -> dict[str, dict[str, float]]:
