@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
-
-import jinja2
-from markupsafe import Markup
 
 from loramake import plots
 from loramake.advice import GOOD, NOTE, WARNING, Remark
 from loramake.dossier import Record
+from loramake.pages import percent, render_page, visible
 from loramake.tokens import LENGTHS
 from loramake.trainplan import TrainPlan
 from loramake.variety import Group
 
 # of a picture that loses less than a pixel or so, nobody would call it cropped
 _WHOLE = 0.003
+
+_FILTERS = {
+    "loss": lambda share: "whole" if share < _WHOLE else f"{percent(share)} cut",
+    "classes": lambda found: "\n".join(f"{name}:{visible(label)}" for name in found for label in found[name]),
+    "bucket": lambda size: f"{size[0]}×{size[1]}",
+}
 
 
 @dataclass(frozen=True)
@@ -62,12 +63,11 @@ def render(
         captions: by raw file name, of the kept files.
         pictures: by raw file name, as far as they are to be shown.
     """
-    style, script = _read("page.css"), _read("page.js")
     trained = [record for record in records if record.training]
     counts = [caption.tokens for caption in captions.values()]
     used = Counter(tag for record in trained for tag in set(record.training.caption.split(", ")))
     dropped = Counter(record.decision.rule for record in records if not record.training)
-    return _template().render(
+    shown = dict(
         character=character,
         records=records,
         remarks=sorted(remarks, key=lambda remark: (WARNING, NOTE, GOOD).index(remark.level)),
@@ -87,10 +87,8 @@ def render(
         crops=_by_bucket(trained, plan, pictures),
         hidden=sum(record.name not in pictures.after for record in trained),
         pictures=pictures,
-        style=Markup(style),
-        script=Markup(script),
-        policy=_policy(script),
     )
+    return render_page("dataset", shown, _FILTERS)
 
 
 def _by_bucket(trained: Sequence[Record], plan: TrainPlan, pictures: Pictures) -> list[tuple]:
@@ -100,45 +98,3 @@ def _by_bucket(trained: Sequence[Record], plan: TrainPlan, pictures: Pictures) -
     )
     pairs = ((b, [each for each in shown if each.training.placement.bucket == b.size]) for b in plan.buckets)
     return [(bucket, found) for bucket, found in pairs if found]
-
-
-def _policy(script: str) -> str:
-    """What a browser may do with the page: nothing from outside, and no script but its own."""
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
-
-
-def _read(name: str) -> str:
-    return resources.files("loramake").joinpath("data/report", name).read_text(encoding="utf-8")
-
-
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=False)
-    environment.filters |= {
-        "visible": visible,
-        "number": "{:,}".format,
-        "counted": counted,
-        "percent": percent,
-        "loss": lambda share: "whole" if share < _WHOLE else f"{percent(share)} cut",
-        "classes": lambda found: "\n".join(f"{name}:{visible(label)}" for name in found for label in found[name]),
-        "bucket": lambda size: f"{size[0]}×{size[1]}",
-    }
-    return environment.from_string(_read("page.html"))
-
-
-def visible(text: str) -> str:
-    """The text with what has no glyph (line ends, controls, marks that turn the direction) spelled out."""
-    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
-
-
-def counted(number: int | Sequence, noun: str) -> str:
-    """1 picture, 2 pictures, 3,660 pictures; of a sequence its length."""
-    number = number if isinstance(number, int) else len(number)
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
-
-
-def percent(share: float) -> str:
-    """A share of 0…1 that does not round something to nothing, or nearly all to all."""
-    if 0 < share < 0.005:
-        return "<1%"
-    return f"{min(share, 0.99) if share < 1 else share:.0%}"

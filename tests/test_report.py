@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from rawfolder import picture, write_raw
 
-from loramake import plots, reportpage
+from loramake import pages, plots
 from loramake.captions import normalize_tags
 from loramake.cleaning import clean_images
 from loramake.folding import build_dataset
@@ -127,7 +127,7 @@ def test_the_policy_allows_the_pages_own_script_alone(make):
     page = make(pair(1))
     (policy,) = (each["content"] for each in page.all("meta") if each.get("http-equiv"))
     (script,) = re.findall(r"<script>(.*?)</script>", page.text, re.DOTALL)
-    assert reportpage._policy(script) == policy
+    assert pages.policy(script) == policy
     assert "unsafe-inline" not in policy.partition("script-src")[2]
 
 
