@@ -7,6 +7,7 @@
 #   snakemake --cores 1 loras/shimakaze/base-000006.safetensors
 #   snakemake --cores 1 dataset/shimakaze                      the dataset alone
 #   snakemake --cores 1 reports/shimakaze/dataset.html         a page on what became of each raw file, and why
+#   snakemake --cores 1 reports/shimakaze.html                 a page on the LoRAs: the pick, grids to compare, curves, hashes
 from snakemake.utils import min_version
 
 min_version("9.10")
@@ -29,4 +30,5 @@ include: "rules/dataset.smk"
 include: "rules/latents.smk"
 include: "rules/train.smk"
 include: "rules/grids.smk"
+include: "rules/reported.smk"
 include: "rules/report.smk"

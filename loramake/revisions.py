@@ -18,4 +18,5 @@ REVISIONS: dict[str, int] = {
     "publish": 1,
     "cells": 1,
     "sheet": 1,
+    "overview": 1,
 }

@@ -40,6 +40,11 @@ class Grid:
         """The picture of a place; weight 0 is one picture for all epochs."""
         return self.folder / self.cells[None if weight == 0 else epoch, weight, prompt, seed]
 
+    @property
+    def files(self) -> list[Path]:
+        """All its pictures."""
+        return [self.folder / name for name in self.cells.values()]
+
 
 @dataclass(frozen=True)
 class Layout:

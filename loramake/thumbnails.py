@@ -19,7 +19,13 @@ _QUALITY = 72
 
 
 def make_thumbnails(
-    pictures: Mapping[str, Path], side: int, cache_dir: Path, *, threads: int, see_through: bool = False
+    pictures: Mapping[str, Path],
+    side: int,
+    cache_dir: Path,
+    *,
+    threads: int,
+    see_through: bool = False,
+    quality: int = _QUALITY,
 ) -> dict[str, str]:
     """A data URI of each picture, upright, in sRGB.
 
@@ -29,6 +35,7 @@ def make_thumbnails(
         cache_dir: thumbnails of earlier runs of the same set; those no longer needed are removed.
         threads: pictures worked on at once.
         see_through: keep transparency, where the format of thumbnails has it; else they stand on white.
+        quality: of the compression, 0…100; one for all calls with this folder.
 
     Returns:
         key → `data:image/…`; pictures that cannot be read are left out.
@@ -38,7 +45,7 @@ def make_thumbnails(
     missing = {file: pictures[key] for key, file in files.items() if not file.is_file()}
 
     def shrink(file: Path) -> None:
-        _shrink(missing[file], side, file, see_through and _SUFFIX == ".webp")
+        _shrink(missing[file], side, file, see_through and _SUFFIX == ".webp", quality)
 
     for _ in map_items(shrink, missing, threads=threads, title="thumbnails"):
         pass
@@ -57,7 +64,7 @@ def _hash_all(pictures: Mapping[str, Path], cache_dir: Path, threads: int) -> di
     return {key: hashes[path] for key, path in pictures.items() if path in hashes}
 
 
-def _shrink(source: Path, side: int, target: Path, see_through: bool) -> None:
+def _shrink(source: Path, side: int, target: Path, see_through: bool, quality: int) -> None:
     try:
         # decoded a little larger than needed, so that averaging makes a clean small picture
         image = images.load(source, at_least=side)
@@ -66,7 +73,7 @@ def _shrink(source: Path, side: int, target: Path, see_through: bool) -> None:
     image = image if see_through else images.flatten(image)
     image.thumbnail((side, side), Image.Resampling.BOX if min(image.size) > 4 * side else Image.Resampling.LANCZOS)
     with atomic_path(target) as temporary:
-        image.save(temporary, quality=_QUALITY, **({"method": 3} if _SUFFIX == ".webp" else {}))
+        image.save(temporary, quality=quality, **({"method": 3} if _SUFFIX == ".webp" else {}))
 
 
 def _data_uri(file: Path) -> str:

@@ -70,23 +70,28 @@ def character_settings(character):
     return CONFIG["characters"][character]
 
 
-def stage_text(stage, wildcards):
+def stage_text(stage, character, variant=""):
     """The content of the settings file of a stage."""
-    character_settings(wildcards.character)
-    overrides = variants.parse(wildcards.get("variant", variants.BASE), SCHEMA)
-    values = settings.stage_slice(CONFIG, SCHEMA, wildcards.character, stage, overrides)
+    character_settings(character)
+    overrides = variants.parse(variant or variants.BASE, SCHEMA)
+    values = settings.stage_slice(CONFIG, SCHEMA, character, stage, overrides)
     return settings.slice_text(values, stage)
+
+
+@plainly
+def write_settings(stage, character, variant=""):
+    """Write that file; its path."""
+    path = Path("work/settings", character, variant, f"{stage}.json")
+    return write_once(path.as_posix(), stage_text(stage, character, variant))
 
 
 def settings_file(stage):
     """Input function: the stage's slice of the config as a file, whose change is what runs the stage again."""
 
-    @plainly
-    def write_settings(wildcards):
-        folder = Path("work/settings", wildcards.character, wildcards.get("variant", ""))
-        return write_once((folder / f"{stage}.json").as_posix(), stage_text(stage, wildcards))
+    def own_settings(wildcards):
+        return write_settings(stage, wildcards.character, wildcards.get("variant", ""))
 
-    return write_settings
+    return own_settings
 
 
 def settings_digest(stage):
@@ -94,7 +99,7 @@ def settings_digest(stage):
 
     @plainly
     def digest_settings(wildcards):
-        return settings.digest(stage_text(stage, wildcards))
+        return settings.digest(stage_text(stage, wildcards.character, wildcards.get("variant", "")))
 
     return digest_settings
 
@@ -118,7 +123,7 @@ def raw_folder(name):
 def must_download(wildcards):
     """Whether a character's list is not of a folder filled with today's settings: missing, older, or emptied since."""
     name = wildcards.character
-    wanted = settings.digest(stage_text("download", wildcards))
+    wanted = settings.digest(stage_text("download", wildcards.character))
     found = manifest.read_download(f"work/manifests/{name}.json")
     return found != wanted or not manifest.has_files(raw_folder(name))
 

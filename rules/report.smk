@@ -1,4 +1,4 @@
-# What became of each raw file, to look at.
+# What became of each raw file, and which LoRA to use: pages to look at.
 
 
 rule report_dataset:
@@ -23,3 +23,47 @@ rule report_dataset:
         cache="work/cache/report/{character}",
     script:
         "../workflow/scripts/report_dataset.py"
+
+
+rule report_character:
+    input:
+        loras=of_each_variant("loras/{character}/{variant}"),
+        cells=of_each_variant("work/cells/{character}/{variant}"),
+        train_settings=variant_settings("train"),
+        cells_settings=variant_settings("cells"),
+        screen_settings=settings_file("screen"),
+        clean_settings=settings_file("clean"),
+        tags_settings=settings_file("tags"),
+        dataset_settings=settings_file("dataset"),
+        latents_settings=settings_file("latents"),
+        dataset="reports/{character}/dataset.html",
+        settings=settings_file("overview"),
+    output:
+        html="reports/{character}.html",
+    log:
+        "logs/report_character/{character}.log",
+    conda:
+        "../envs/cpu.yaml"
+    threads: 8
+    params:
+        variants=reported_variants,
+        digest=settings_digest("overview"),
+        runs="work/runs",
+        cache="work/cache/overview/{character}",
+    script:
+        "../workflow/scripts/report_character.py"
+
+
+# base and one variant side by side, whether or not the config names it
+use rule report_character as report_variant with:
+    output:
+        html="reports/{character}/{variant}.html",
+    log:
+        "logs/report_character/{character}/{variant}.log",
+    wildcard_constraints:
+        variant="[^/,]+=[^/,]+",
+    params:
+        variants=reported_variants,
+        digest=settings_digest("overview"),
+        runs="work/runs",
+        cache="work/cache/overview/{character}/{variant}",

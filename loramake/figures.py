@@ -1,0 +1,52 @@
+"""The figures behind a pick as tables of epoch by weight, with a shade for each value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from loramake.outcomes import Pick
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """One figure.
+
+    Attributes:
+        name: its key.
+        weights: None alone where it does not depend on the weight.
+        values: (epoch, weight) → value; None where it is missing.
+    """
+
+    name: str
+    epochs: Sequence[int]
+    weights: Sequence[float | None]
+    values: Mapping[tuple[int, float | None], float | None]
+
+    def shade(self, value: float | None) -> float:
+        """Where a value lies between the lowest (0) and the highest (1)."""
+        known = [each for each in self.values.values() if each is not None]
+        low, high = min(known), max(known)
+        return 0.0 if value is None or low == high else (value - low) / (high - low)
+
+
+def matrices(pick: Pick | None) -> list[Matrix]:
+    """Each numeric figure of a pick's rows; those without any value are left out."""
+    rows = pick.rows if pick else []
+    names = dict.fromkeys(key for row in rows for key in row if key not in ("epoch", "weight"))
+    epochs, weights = sorted({row["epoch"] for row in rows}), sorted({row["weight"] for row in rows})
+    found = []
+    for name in names:
+        values = {(row["epoch"], row["weight"]): _number(row.get(name)) for row in rows}
+        if all(value is None for value in values.values()):
+            continue
+        if all(len({values.get((epoch, weight)) for weight in weights}) == 1 for epoch in epochs):
+            found.append(Matrix(name, epochs, [None], {(epoch, None): values[epoch, weights[0]] for epoch in epochs}))
+        else:
+            full = {(epoch, weight): values.get((epoch, weight)) for epoch in epochs for weight in weights}
+            found.append(Matrix(name, epochs, weights, full))
+    return found
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
