@@ -3,30 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
 import joblib
 from PIL import Image
 
 from loramake.cells import Cell
-
-# Models under this size spend much of their time between the operations, where a second thread has nothing to do;
-# each process holds the model once, so it must be small.
-SMALL_MODEL_BYTES = 256 * 2**20
-
-
-def count_painters(model_bytes: int, device: str, threads: int, batches: int) -> int:
-    """Processes to draw with: one a thread for small models on a CPU, as long as each has a batch; else 1.
-
-    Args:
-        model_bytes: size of the checkpoint on disk.
-        device: as in the config; "auto" may be a graphics card, which one process fills.
-        threads: CPU threads of the job.
-        batches: batches of cells to draw.
-    """
-    if device != "cpu" or model_bytes > SMALL_MODEL_BYTES:
-        return 1
-    return max(1, min(threads, batches))
+from loramake.smallmodels import count_processes
 
 
 def cut_shares(cells: Sequence[Cell], shares: int) -> list[Sequence[Cell]]:
@@ -52,8 +34,7 @@ def paint_in_shares(
     Raises:
         UserError: see `cellpainting.paint_cells`.
     """
-    size = Path(base_model).stat().st_size if Path(base_model).is_file() else SMALL_MODEL_BYTES + 1
-    painters = count_painters(size, device, threads, -(-len(cells) // batch_size))
+    painters = count_processes(base_model, device, threads, -(-len(cells) // batch_size))
     settings = {"base_model": base_model, "device": device, "batch_size": batch_size, **look}
     if painters == 1:
         _paint(cells, keep, {**settings, "threads": threads, "title": "render"})

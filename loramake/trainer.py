@@ -11,6 +11,7 @@ from itertools import islice
 import torch
 from tqdm import tqdm
 
+from loramake.gradshares import GradientShares, Partners
 from loramake.lora import Network
 from loramake.models import StableDiffusion1
 from loramake.noise import alphas_cumprod
@@ -62,9 +63,12 @@ class Trainer:
         set_averaging(self.optimizer, training=True)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=precision == "fp16")
         self.autocast_dtype = {"no": None, "fp16": torch.float16, "bf16": torch.bfloat16}[precision]
-        if self.base_rates[0] == 0:
-            for parameter in network.parameters("lora_te_"):
-                parameter.requires_grad_(False)
+        self.zero_terminal_snr = zero_terminal_snr
+        self.shares: GradientShares | None = None
+
+    def divide_batches(self, others: Partners) -> None:
+        """Compute gradients together with partner processes from now on."""
+        self.shares = GradientShares(others, self.network, self.prediction_type, self.zero_terminal_snr)
 
     def steps_after(self, epoch: int) -> int:
         """Optimizer steps done after so many epochs."""
@@ -121,7 +125,10 @@ class Trainer:
         share = 1.0 / self.recipe.gradient_accumulation_steps
         losses = []
         for batch in batches:
-            loss = self.loss(batch, self.recipe.min_snr_gamma)
+            if self.shares:
+                losses.append(self.shares.backward(batch, self._training_loss, share))
+                continue
+            loss = self._training_loss(batch)
             self.scaler.scale(loss if share == 1.0 else loss * share).backward()
             losses.append(loss.detach())
         self.scaler.unscale_(self.optimizer)
@@ -132,6 +139,9 @@ class Trainer:
         if self.recipe.scale_weight_norms:
             self.network.limit_norms(self.recipe.scale_weight_norms)
         return losses[0] if len(losses) == 1 else torch.stack(losses).mean(), norm
+
+    def _training_loss(self, batch: Batch) -> torch.Tensor:
+        return self.loss(batch, self.recipe.min_snr_gamma)
 
     def loss(self, batch: Batch, min_snr_gamma: float = 0.0) -> torch.Tensor:
         """The loss of one batch with the LoRA as it is, in the precision of the computation."""

@@ -11,14 +11,12 @@ from tqdm import tqdm
 from loramake.continuing import start_from
 from loramake.devices import SAVE_DTYPES, resolve_device, resolve_precision
 from loramake.epochs import saved_epochs
-from loramake.errors import UserError
 from loramake.eventlog import EventLog
+from loramake.gradshares import count_shares, partners
 from loramake.heap import keep_freed_memory
 from loramake.latentfiles import LatentFile
-from loramake.lora import attach
 from loramake.lorafiles import save_lora
 from loramake.loragate import check_effect, gate
-from loramake.models import StableDiffusion1, load_sd1
 from loramake.optimizing import optimizer_label
 from loramake.outofmemory import explain_out_of_memory
 from loramake.recipe import Recipe
@@ -29,6 +27,7 @@ from loramake.stepping import Batch
 from loramake.trainer import Trainer
 from loramake.trainfeed import Feed
 from loramake.trainmeta import describe_run
+from loramake.trainmodel import attach_network, has_zero_terminal_snr, load_frozen, prediction_type_of
 from loramake.trainset import Picture
 from loramake.validation import make_batches, validation_loss
 
@@ -60,31 +59,29 @@ def run_training(run: Run, recipe: Recipe, material: Material, *, name: str, dev
     Raises:
         UserError: see `training.train_lora`.
     """
-    torch.set_num_threads(threads)
     where = resolve_device(device)
     precision = resolve_precision(recipe.mixed_precision, where)
     if where.type == "cpu":
         keep_freed_memory()
-    with explain_out_of_memory(recipe, where, precision):
+    shares = count_shares(recipe, material.base_model, where, precision, threads)
+    torch.set_num_threads(each := max(1, threads // shares))
+    base = (material.base_model, material.base_model_config)
+    with (
+        explain_out_of_memory(recipe, where, precision),
+        partners(recipe, *base, count=shares - 1, threads=each) as others,
+    ):
         trainer, validating = _set_up(recipe, material, where, precision)
+        if others.each:
+            trainer.divide_batches(others)
         common = _describe(run, recipe, material, trainer, precision)
         return _run_epochs(run, recipe, trainer, validating, common, name=name, precision=precision)
 
 
 def _set_up(recipe: Recipe, material: Material, where: torch.device, precision: str) -> tuple[Trainer, list[Batch]]:
     """The trainer, and the batches to validate with."""
-    model = _load_frozen(material, recipe, where, precision)
-    prediction = _prediction_type(recipe, model)
-    network = attach(
-        model.unet,
-        model.text_encoder,
-        rank=recipe.network_dim,
-        alpha=recipe.network_alpha,
-        seed=recipe.seed,
-        conv_rank=recipe.conv_dim,
-        conv_alpha=recipe.conv_alpha,
-        dropout=recipe.network_dropout,
-    )
+    model = load_frozen(recipe, material.base_model, material.base_model_config, where, precision)
+    prediction = prediction_type_of(recipe, model)
+    network = attach_network(recipe, model)
     if recipe.network_weights:
         start_from(network, recipe.network_weights)
     feed = Feed(recipe, material.pictures, material.latents, model.tokenizer, model.scaling_factor, where)
@@ -95,7 +92,7 @@ def _set_up(recipe: Recipe, material: Material, where: torch.device, precision: 
         feed,
         precision=precision,
         prediction_type=prediction,
-        zero_terminal_snr=_zero_terminal_snr(recipe, model, prediction),
+        zero_terminal_snr=has_zero_terminal_snr(recipe, model, prediction),
     )
     validating = make_batches(
         [picture.key for picture, _ in material.held_out],
@@ -178,47 +175,3 @@ def _describe(run: Run, recipe: Recipe, material: Material, trainer: Trainer, pr
         optimizer=optimizer_label(trainer.optimizer, recipe.optimizer_arguments()),
         hashes=run.folder.parent / "models.json",
     )
-
-
-def _load_frozen(material: Material, recipe: Recipe, device: torch.device, precision: str) -> StableDiffusion1:
-    """Text encoder and U-Net, frozen, in the precision of the computation."""
-    dtype = {"no": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[precision]
-    parts = ("text_encoder", "unet")
-    config = material.base_model_config
-    model = load_sd1(material.base_model, config=config, device=device, dtype=dtype, parts=parts)
-    if device.type == "cuda":
-        torch.backends.cudnn.benchmark = False
-        torch.use_deterministic_algorithms(True, warn_only=True)
-    if recipe.gradient_checkpointing:
-        model.unet.enable_gradient_checkpointing()
-        model.text_encoder.gradient_checkpointing_enable()
-        # both honour it in training mode alone; neither has active dropout
-        model.unet.train()
-        model.text_encoder.train()
-    if recipe.xformers:
-        model.unet.enable_xformers_memory_efficient_attention()
-    return model
-
-
-def _prediction_type(recipe: Recipe, model: StableDiffusion1) -> str:
-    """What the U-Net predicts: as set, else as the base model says."""
-    if recipe.v_parameterization == "auto":
-        return model.prediction_type
-    return "v_prediction" if recipe.v_parameterization else "epsilon"
-
-
-def _zero_terminal_snr(recipe: Recipe, model: StableDiffusion1, prediction_type: str) -> bool:
-    """Whether the noise schedule ends without signal: as set, else as the base model says.
-
-    Raises:
-        UserError: with a model that predicts noise, which it then cannot.
-    """
-    wanted = model.zero_terminal_snr if recipe.zero_terminal_snr == "auto" else bool(recipe.zero_terminal_snr)
-    if wanted and prediction_type == "epsilon" and recipe.zero_terminal_snr is True:
-        raise UserError(
-            "Without signal at the last timestep only velocity can be predicted, and this base model predicts noise.",
-            found="zero_terminal_snr: true",
-            expected="zero_terminal_snr: auto, or a base model that predicts velocity",
-            setting="train.zero_terminal_snr, or train.v_parameterization: true",
-        )
-    return wanted and prediction_type == "v_prediction"

@@ -2,22 +2,26 @@
 
 import pytest
 
-from loramake.cellshares import SMALL_MODEL_BYTES, count_painters, cut_shares
+from loramake.cellshares import cut_shares
+from loramake.smallmodels import SMALL_MODEL_BYTES, count_processes
 
 
 @pytest.mark.parametrize(
-    ("size", "device", "threads", "batches", "painters"),
+    ("size", "device", "threads", "pieces", "processes"),
     [
-        (30e6, "cpu", 2, 20, 2),
-        (30e6, "cpu", 1, 20, 1),
-        (30e6, "cpu", 8, 3, 3),
-        (30e6, "auto", 2, 20, 1),
-        (30e6, "cuda", 2, 20, 1),
+        (SMALL_MODEL_BYTES, "cpu", 2, 20, 2),
+        (SMALL_MODEL_BYTES, "cpu", 1, 20, 1),
+        (SMALL_MODEL_BYTES, "cpu", 8, 3, 3),
+        (SMALL_MODEL_BYTES, "auto", 2, 20, 1),
+        (SMALL_MODEL_BYTES, "cuda", 2, 20, 1),
         (SMALL_MODEL_BYTES + 1, "cpu", 2, 20, 1),
     ],
 )
-def test_small_models_on_a_cpu_are_drawn_by_several(size, device, threads, batches, painters):
-    assert count_painters(size, device, threads, batches) == painters
+def test_work_with_small_models_on_a_cpu_is_divided(size, device, threads, pieces, processes, tmp_path):
+    with (tmp_path / "base.safetensors").open("wb") as file:
+        file.truncate(size)
+    assert count_processes(tmp_path / "base.safetensors", device, threads, pieces) == processes
+    assert count_processes(tmp_path, device, threads, pieces) == 1
 
 
 @pytest.mark.parametrize(("cells", "shares"), [(10, 3), (2, 2), (164, 4)])

@@ -1,0 +1,79 @@
+"""The model that a run trains on, frozen, with a fresh LoRA; and what it is trained to predict."""
+
+from __future__ import annotations
+
+import torch
+
+from loramake.errors import UserError
+from loramake.lora import Network, attach
+from loramake.models import StableDiffusion1, load_sd1
+from loramake.recipe import Recipe
+
+_COMPUTE_DTYPES = {"no": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+def load_frozen(
+    recipe: Recipe, base_model: str, base_model_config: str, device: torch.device, precision: str
+) -> StableDiffusion1:
+    """Text encoder and U-Net, frozen, in the precision of the computation (no, fp16 or bf16).
+
+    Raises:
+        UserError: see `models.load_sd1`.
+    """
+    parts = ("text_encoder", "unet")
+    dtype = _COMPUTE_DTYPES[precision]
+    model = load_sd1(base_model, config=base_model_config, device=device, dtype=dtype, parts=parts)
+    if device.type == "cuda":
+        torch.backends.cudnn.benchmark = False
+        torch.use_deterministic_algorithms(True, warn_only=True)
+    if recipe.gradient_checkpointing:
+        model.unet.enable_gradient_checkpointing()
+        model.text_encoder.gradient_checkpointing_enable()
+        # both honour it in training mode alone; neither has active dropout
+        model.unet.train()
+        model.text_encoder.train()
+    if recipe.xformers:
+        model.unet.enable_xformers_memory_efficient_attention()
+    return model
+
+
+def attach_network(recipe: Recipe, model: StableDiffusion1) -> Network:
+    """Put the recipe's fresh LoRA on a model; a text encoder at rate 0 gets no gradients."""
+    network = attach(
+        model.unet,
+        model.text_encoder,
+        rank=recipe.network_dim,
+        alpha=recipe.network_alpha,
+        seed=recipe.seed,
+        conv_rank=recipe.conv_dim,
+        conv_alpha=recipe.conv_alpha,
+        dropout=recipe.network_dropout,
+    )
+    if recipe.resolved_text_encoder_lr() == 0:
+        for parameter in network.parameters("lora_te_"):
+            parameter.requires_grad_(False)
+    return network
+
+
+def prediction_type_of(recipe: Recipe, model: StableDiffusion1) -> str:
+    """What the U-Net predicts: as set, else as the base model says."""
+    if recipe.v_parameterization == "auto":
+        return model.prediction_type
+    return "v_prediction" if recipe.v_parameterization else "epsilon"
+
+
+def has_zero_terminal_snr(recipe: Recipe, model: StableDiffusion1, prediction_type: str) -> bool:
+    """Whether the noise schedule ends without signal: as set, else as the base model says.
+
+    Raises:
+        UserError: with a model that predicts noise, which it then cannot.
+    """
+    wanted = model.zero_terminal_snr if recipe.zero_terminal_snr == "auto" else bool(recipe.zero_terminal_snr)
+    if wanted and prediction_type == "epsilon" and recipe.zero_terminal_snr is True:
+        raise UserError(
+            "Without signal at the last timestep only velocity can be predicted, and this base model predicts noise.",
+            found="zero_terminal_snr: true",
+            expected="zero_terminal_snr: auto, or a base model that predicts velocity",
+            setting="train.zero_terminal_snr, or train.v_parameterization: true",
+        )
+    return wanted and prediction_type == "v_prediction"
