@@ -148,7 +148,7 @@ def test_divided_runs_are_byte_identical_and_leave_no_process(tmp_path):
 
 
 def is_gone(process):
-    for _ in range(600):
+    for _ in range(2400):
         stat = Path(f"/proc/{process}/stat")
         if not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z":
             return True
@@ -157,7 +157,7 @@ def is_gone(process):
 
 
 def wait_for_child(parent):
-    for _ in range(600):
+    for _ in range(2400):
         listing = Path(f"/proc/{parent}/task/{parent}/children")
         if not listing.parent.exists():
             pytest.fail("the training ended without a partner")
