@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -28,6 +29,16 @@ class Matrix:
         known = [each for each in self.values.values() if each is not None]
         low, high = min(known), max(known)
         return 0.0 if value is None or low == high else (value - low) / (high - low)
+
+    def text(self, value: float | None) -> str:
+        """A value to so many places that a hundredth of the range shows."""
+        known = [each for each in self.values.values() if each is not None]
+        if value is None:
+            return "–"
+        if all(each == round(each) for each in known):
+            return f"{value:.0f}"
+        spread = max(known) - min(known) or abs(value)
+        return f"{value:.{min(8, max(0, 2 - math.floor(math.log10(spread))))}f}"
 
 
 def matrices(pick: Pick | None) -> list[Matrix]:

@@ -62,7 +62,7 @@ def test_two_variants_share_plots_and_tables(tmp_path):
     other = write_variant(tmp_path, "unet_lr=5e-4", epochs=2, picked=(1, 1.0), settings={"unet_lr": 5e-4})
     page = report(tmp_path, write_variant(tmp_path), other)
     assert "unet_lr = 5e-4: epoch 1, weight 1" in page.shown
-    assert "unet_lr 2e-3 5e-4 network_dim 8 " in page.shown
+    assert "What differs setting base unet_lr = 5e-4 unet_lr 2e-3 5e-4 What is the same" in page.shown
     assert len(re.findall(r'<path class="curve k[01]" d="M[^"]+L', page.text)) == 4
     assert {each["data-variant"] for each in grid_cells(page)} == {"base", "unet_lr=5e-4"}
 

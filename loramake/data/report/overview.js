@@ -14,15 +14,26 @@ let slots = []; // what the viewer shows: one place or two
 let active = 0;
 let opener = null;
 
-const keyOf = (place) => AXES.map((axis) => (axis === "epoch" && place.weight === "0" ? "" : place[axis])).join("\n");
+const keyOf = (place) => AXES.map((axis) => place[axis]).join("\n");
 const placeOf = (button) => Object.fromEntries(AXES.map((axis) => [axis, button.dataset[axis]]));
+const sameLook = (one, other) => $("img", cells.get(keyOf(one))).src === $("img", cells.get(keyOf(other))).src;
 const typing = (target) => /^(INPUT|SELECT|TEXTAREA)$/.test(target.tagName);
+const narrow = matchMedia("(max-width: 46rem)").matches;
 
+// the base model's pictures in every row, so that each can be compared with them
+for (const first of all(".cells .base")) {
+  const at = first.cellIndex;
+  first.rowSpan = 1;
+  for (const row of all("tr", first.closest("tbody"))) {
+    const own = row.contains(first) ? first : row.insertBefore(first.cloneNode(true), row.cells[at]);
+    for (const cell of all(".cell", own)) cell.dataset.epoch = row.dataset.epoch;
+  }
+}
 for (const button of all(".cells .cell")) {
   const place = placeOf(button);
   cells.set(keyOf(place), button);
   const known = (values[place.variant] ||= Object.fromEntries(AXES.map((axis) => [axis, []])));
-  for (const axis of AXES) if (place[axis] && !known[axis].includes(place[axis])) known[axis].push(place[axis]);
+  for (const axis of AXES) if (!known[axis].includes(place[axis])) known[axis].push(place[axis]);
 }
 for (const known of Object.values(values)) {
   known.variant = Object.keys(values);
@@ -65,11 +76,9 @@ function focusCell(cell) {
   cell.focus();
 }
 
-let row = ""; // the epoch that arrows came from: at weight 0 all epochs share a picture
 function walk(cell, key) {
   const place = placeOf(cell);
   const known = values[place.variant];
-  place.epoch ||= row || known.epoch[0];
   const seeds = chosen("seed") ? [chosen("seed")] : known.seed;
   const columns = known.weight.flatMap((weight) => seeds.map((seed) => [weight, seed]));
   let across = columns.findIndex(([weight, seed]) => weight === place.weight && seed === place.seed);
@@ -79,8 +88,8 @@ function walk(cell, key) {
   else if (KEYS[key][0] === "weight") across += KEYS[key][1];
   else down += KEYS[key][1];
   across = Math.min(Math.max(across, 0), columns.length - 1);
-  row = known.epoch[Math.min(Math.max(down, 0), known.epoch.length - 1)];
-  focusCell(cells.get(keyOf({ ...place, epoch: row, weight: columns[across][0], seed: columns[across][1] })));
+  const epoch = known.epoch[Math.min(Math.max(down, 0), known.epoch.length - 1)];
+  focusCell(cells.get(keyOf({ ...place, epoch, weight: columns[across][0], seed: columns[across][1] })));
 }
 
 function mark(cell) {
@@ -102,7 +111,7 @@ function open(places, from) {
   [slots, active, opener] = [places.map(settle), places.length - 1, from];
   draw();
   if (!viewer.open) viewer.showModal();
-  $(".close", viewer).focus();
+  stage.focus();
 }
 
 function draw() {
@@ -125,8 +134,9 @@ function drawSlot(place, number) {
   slot.setAttribute("aria-label", slots.length === 2 ? `picture ${"AB"[number]}` : "picture");
   const image = $("img", slot);
   const source = $("img", cell);
-  [image.src, image.alt, image.width, image.height] = [source.src, source.alt, source.width, source.height];
-  slot.classList.toggle("picked", Boolean(cell.closest(".picked")));
+  [image.src, image.alt] = [source.src, source.alt];
+  slot.style.setProperty("--aspect", source.getAttribute("width") / source.getAttribute("height"));
+  $(".badge", slot).hidden = !cell.closest(".picked");
   for (const axis of AXES) {
     const list = values[place.variant][axis];
     const stepper = $(`[data-axis=${axis}]`, slot);
@@ -141,6 +151,7 @@ function drawSlot(place, number) {
     });
   }
   const panel = cell.closest(".panel");
+  $(".prompt", slot).textContent = panel.dataset.text;
   $("pre", slot).textContent = `${panel.dataset.text}\n${cell.dataset.text}`;
   $(".copy", slot).dataset.copy = $("pre", slot).textContent;
   $("a", slot).href = cell.dataset.file;
@@ -158,7 +169,7 @@ function go(number, axis, by) {
 function partner(place) {
   const pick = $(`.panel[data-variant="${CSS.escape(place.variant)}"][data-prompt="${place.prompt}"] .picked .cell[data-seed="${place.seed}"]`);
   const others = [pick && placeOf(pick), { ...place, weight: "0" }, moved(place, "epoch", -1), moved(place, "epoch", 1)];
-  return others.find((other) => other && keyOf(other) !== keyOf(place) && cells.has(keyOf(other))) ?? place;
+  return others.find((other) => other && cells.has(keyOf(other)) && !sameLook(other, place)) ?? place;
 }
 
 const actions = {
@@ -178,7 +189,15 @@ viewer.addEventListener("close", () => {
   if (from && from.closest(".panel") === current() && !from.hidden) focusCell(from);
   else opener?.focus();
 });
-$(".wipe input").addEventListener("input", (event) => stage.style.setProperty("--wipe", event.target.value + "%"));
+const wipe = $(".wipe input");
+wipe.addEventListener("input", () => stage.style.setProperty("--wipe", wipe.value + "%"));
+stage.addEventListener("pointermove", (event) => {
+  const image = $(".overlay.two .frame img", document);
+  if (!image || !event.target.closest(".frame") || (event.pointerType !== "mouse" && !event.pressure)) return;
+  const box = image.getBoundingClientRect();
+  wipe.value = (100 * (event.clientX - box.left)) / box.width;
+  wipe.dispatchEvent(new Event("input"));
+});
 
 // --- what the page listens to
 
@@ -207,10 +226,22 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 form.hidden = false;
-form.addEventListener("change", choose);
+form.addEventListener("change", (event) => {
+  choose();
+  if (event.target.id === "seed") fit();
+});
 form.addEventListener("submit", (event) => event.preventDefault());
 const resize = () => $("#grid").style.setProperty("--cell", zoom.value + "px");
+// as large as all columns fit side by side, but not so small that nothing can be told
+function fit() {
+  const known = values[current().dataset.variant];
+  const across = known.weight.length * (chosen("seed") ? 1 : known.seed.length);
+  const room = $(".scroll", current()).clientWidth - 44 - known.weight.length * 8 - across * 2;
+  zoom.value = Math.max(narrow ? 52 : 64, Math.floor(room / across));
+  resize();
+}
 zoom.addEventListener("input", resize);
 for (const button of all(".copy")) button.hidden = false;
-resize();
+if (narrow && $("#seed")) $("#seed").selectedIndex = 1;
 choose();
+fit();
