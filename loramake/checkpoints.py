@@ -67,15 +67,19 @@ class SafetensorsFile:
 
 
 class PickledFile:
-    """A `.ckpt`, `.pt` or `.bin` file read by torch's weights-only loader; foreign classes become inert."""
+    """A `.ckpt`, `.pt` or `.bin` file read by torch's weights-only loader; foreign classes become inert.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        where: "meta" reads names and shapes alone.
+    """
+
+    def __init__(self, path: Path, where: str = "cpu") -> None:
         self.path = Path(path)
         self.metadata: dict[str, str] = {}
-        content = _load_pickle(self.path)
+        content = _load_pickle(self.path, where)
         while isinstance(content.get("state_dict"), Mapping):
             content = content["state_dict"]
-        self._tensors = {name: value for name, value in content.items() if isinstance(value, torch.Tensor)}
+        self._tensors = _tensors_of(content)
 
     def names(self) -> Iterable[str]:
         return self._tensors.keys()
@@ -85,6 +89,15 @@ class PickledFile:
 
     def get(self, name: str) -> torch.Tensor:
         return self._tensors[name]
+
+
+def _tensors_of(content: Mapping[str, object]) -> dict[str, torch.Tensor]:
+    """The tensors of a pickle by name; those one level down (a textual inversion's) as "outer.inner"."""
+    tensors = {name: value for name, value in content.items() if isinstance(value, torch.Tensor)}
+    for outer, value in content.items() if not tensors else ():
+        if isinstance(value, Mapping):
+            tensors |= {f"{outer}.{name}": inner for name, inner in value.items() if isinstance(inner, torch.Tensor)}
+    return {str(name): value for name, value in tensors.items()}
 
 
 class _Inert:
@@ -97,7 +110,7 @@ class _Inert:
         pass
 
 
-def _load_pickle(path: Path) -> Mapping[str, object]:
+def _load_pickle(path: Path, where: str = "cpu") -> Mapping[str, object]:
     unreadable = UserError(
         "This checkpoint cannot be read safely.",
         file=path,
@@ -107,11 +120,13 @@ def _load_pickle(path: Path) -> Mapping[str, object]:
     )
     try:
         allowed: list[object] = []
+        mapped: bool | None = None
         if zipfile.is_zipfile(path):
             names = torch.serialization.get_unsafe_globals_in_checkpoint(str(path))
             allowed = [(_Inert, name) for name in names]
+            mapped = True if allowed and where == "cpu" else None
         with torch.serialization.safe_globals(allowed):
-            content = torch.load(path, map_location="cpu", weights_only=True, mmap=bool(allowed) or None)
+            content = torch.load(path, map_location=where, weights_only=True, mmap=mapped)
     except MemoryError:
         raise
     except Exception as error:  # torch raises half a dozen kinds for a broken or hostile pickle

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from loramake.checkpoints import CONFIG_KEY, WeightFile, open_weights
+from loramake.diffuserslayout import part_files
 from loramake.errors import UserError
 
 SD15_FOLDER = Path(__file__).parent / "sd15"
@@ -53,20 +54,6 @@ def external_vae_config(path: Path | str, own: Mapping[str, object]) -> Mapping[
     return own
 
 
-def check_folder(folder: Path) -> None:
-    """Refuse a diffusers folder of another family.
-
-    Raises:
-        UserError: an SDXL model.
-    """
-    index = folder / "model_index.json"
-    kind = json.loads(index.read_text(encoding="utf-8")).get("_class_name", "") if index.is_file() else ""
-    if "XL" in kind or (folder / "text_encoder_2").is_dir():
-        raise UserError(
-            "This folder holds an SDXL model.", file=folder, found=kind, expected="an SD1.x model", setting="base_model"
-        )
-
-
 class FolderWeights:
     """The weight files of one part of a diffusers folder, seen as one file."""
 
@@ -85,18 +72,5 @@ class FolderWeights:
 
 
 def folder_weights(folder: Path, part: str) -> FolderWeights:
-    """Open a part's weights: safetensors before .bin, full precision before `fp16`, shards included."""
-    stem = "model" if part == "text_encoder" else "diffusion_pytorch_model"
-    stems = [stem, "pytorch_model"] if part == "text_encoder" else [stem]
-    for suffix in ("safetensors", "bin"):
-        for name in stems:
-            for pattern in (f"{name}.{suffix}", f"{name}-*-of-*.{suffix}", f"{name}.fp16.{suffix}"):
-                files = sorted((folder / part).glob(pattern))
-                if files:
-                    return FolderWeights(folder / part, [open_weights(file) for file in files])
-    raise UserError(
-        "A part of the model has no weights.",
-        file=folder / part,
-        expected=f"{stem}.safetensors or {stem}.bin",
-        setting="base_model",
-    )
+    """Open the weights of a part; see `diffuserslayout.part_files`."""
+    return FolderWeights(folder / part, [open_weights(file) for file in part_files(folder, part)])

@@ -133,12 +133,17 @@ def read_download(path: Path | str) -> str:
         return ""
 
 
-def model_text(path: str, setting: str) -> str:
+def model_text(path: str, setting: str, may_be_missing: bool = False) -> str:
     """The manifest of a model file or folder that a setting names.
+
+    Args:
+        may_be_missing: then there is a manifest without files, for something that is told later.
 
     Raises:
         UserError: the setting is empty, or there is nothing at its path.
     """
+    if may_be_missing and not (path and scan_tree(path)):
+        return to_text({"path": path}, [])
     if not path:
         raise UserError(
             f"{setting} is not set.", found='""', expected="the path of a model file or folder", setting=setting

@@ -12,13 +12,12 @@ from loramake.checkpoints import WeightFile, open_weights
 from loramake.diffusersfolder import (
     ALL_PARTS,
     SD15_FOLDER,
-    check_folder,
     external_vae_config,
     folder_weights,
     read_configs,
 )
 from loramake.errors import UserError
-from loramake.families import check_family
+from loramake.families import check_family, check_folder, check_vae_shapes
 from loramake.ldmkeys import TEXT_PREFIX, VAE_PREFIX, part_name
 
 # what older diffusers and transformers versions called the same weights
@@ -71,10 +70,10 @@ def load_sd1(
     source: WeightFile | Path = path if path.is_dir() else open_weights(path)
     if not isinstance(source, Path):
         check_family(source, needs_vae="vae" in parts and not vae, needs_rest=set(parts) != {"vae"})
+    else:
+        check_folder(source)
     folder = Path(config) if config else (path if path.is_dir() else None)
     configs = read_configs(folder, {} if isinstance(source, Path) else source.metadata)
-    if isinstance(source, Path):
-        check_folder(source)
     models = {}
     for part in parts:
         if part == "vae" and vae:
@@ -111,9 +110,7 @@ def load_vae(
         read = folder_weights(path, "vae") if (path / "vae").is_dir() else folder_weights(path, "")
     else:
         read = open_weights(path)
-    if not any(name.removeprefix(VAE_PREFIX).startswith("decoder.") for name in read.names()):
-        found = "no weights named decoder.…"
-        raise UserError("This file holds no VAE.", file=path, found=found, expected="a VAE", setting="vae")
+    check_vae_shapes({name: read.shape(name) for name in read.names()}, path)
     return _build("vae", config, read, device, dtype, setting="vae")
 
 

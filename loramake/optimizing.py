@@ -52,6 +52,31 @@ def make_optimizer(
         options.setdefault("lr", max(rates) or 1e-4)
         for group, rate in zip(groups, rates, strict=True):
             group["lr"] = rate
+    return _construct(made, groups, options, name, given)
+
+
+def check_arguments(name: str, arguments: Mapping[str, object]) -> None:
+    """Refuse arguments that an optimizer does not take, before there is anything to train.
+
+    Raises:
+        UserError: as `make_optimizer`.
+    """
+    kind = kind_of(name)
+    # the 8-bit ones want a card to be made at all, and take what they take by name
+    made = _load_class(name, kind, torch.device("cuda" if kind.cuda else "cpu"))
+    weights = [{"params": [torch.nn.Parameter(torch.zeros(2, 2))]}]
+    relative = name == "Adafactor" and arguments.get("relative_step", True)
+    _construct(made, weights, {**({} if relative else {"lr": 1e-4}), **arguments}, name, arguments)
+
+
+def _construct(
+    made: type[torch.optim.Optimizer],
+    groups: list[dict[str, object]],
+    options: Mapping[str, object],
+    name: str,
+    given: Mapping[str, object],
+) -> torch.optim.Optimizer:
+    """An optimizer with these options; `given` are those of the user."""
     try:
         return made(groups, **options)
     except (TypeError, ValueError, AssertionError) as error:

@@ -23,14 +23,7 @@ def publish_lora(lora_dir: Path, listing: Path, *, folder: str, epoch: int | str
     Raises:
         UserError: no folder is configured or there is none at its path; this epoch was not saved; the disk is full.
     """
-    if not folder or not Path(folder).is_dir():
-        raise UserError(
-            "There is no folder to publish to.",
-            file=folder or None,
-            found="nothing" if folder else 'publish.folder: ""',
-            expected="the webui's folder of LoRAs, such as stable-diffusion-webui/models/Lora",
-            setting="publish.folder",
-        )
+    check_target(folder)
     if epoch == "last":
         epoch = max(entry["epoch"] for entry in read_json(Path(lora_dir) / "index.json")["epochs"])
     source = epoch_file(lora_dir, int(epoch))
@@ -40,3 +33,19 @@ def publish_lora(lora_dir: Path, listing: Path, *, folder: str, epoch: int | str
             shutil.copyfile(source, temporary)
     write_text(listing, f"{target}\t{digest}\n")
     print(f"published {target}: in a prompt <lora:{target.stem}:1>")
+
+
+def check_target(folder: str) -> None:
+    """Refuse a folder to publish to that is not there.
+
+    Raises:
+        UserError: not configured, or nothing at its path.
+    """
+    if not folder or not Path(folder).is_dir():
+        raise UserError(
+            "There is no folder to publish to.",
+            file=folder or None,
+            found="nothing" if folder else 'publish.folder: ""',
+            expected="the webui's folder of LoRAs, such as stable-diffusion-webui/models/Lora",
+            setting="publish.folder",
+        )

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from loramake.abilities import refuse, training_refusals, wanted_packages
+from loramake.capabilities import probe
 from loramake.files import hash_value, read_json, to_json, write_if_changed
 from loramake.latentfiles import LatentFile, match_latents
 from loramake.modelhash import content_hash
@@ -79,6 +81,8 @@ def train_lora(
             run.note_work("relinked", 0)
             print("relinked finished run, 0 optimizer steps")
         else:
+            # on a cluster this is the first look at the machine that trains
+            refuse(training_refusals(recipe, device, probe(wanted_packages(recipe), device=device)), "")
             write_if_changed(run.folder / "made_of.json", to_json(described))
             # torch, diffusers and transformers take seconds to load: a finished run does not need them
             from loramake.trainloop import Material, run_training

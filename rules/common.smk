@@ -1,4 +1,5 @@
 # The validated config, the wildcards, and the files by which settings and outside files reach the jobs.
+import os
 import re
 import sys
 import time
@@ -70,12 +71,16 @@ def character_settings(character):
     return CONFIG["characters"][character]
 
 
-def stage_text(stage, character, variant=""):
-    """The content of the settings file of a stage."""
+def stage_values(stage, character, variant=""):
+    """The settings of a stage."""
     character_settings(character)
     overrides = variants.parse(variant or variants.BASE, SCHEMA)
-    values = settings.stage_slice(CONFIG, SCHEMA, character, stage, overrides)
-    return settings.slice_text(values, stage)
+    return settings.stage_slice(CONFIG, SCHEMA, character, stage, overrides)
+
+
+def stage_text(stage, character, variant=""):
+    """The content of the settings file of a stage."""
+    return settings.slice_text(stage_values(stage, character, variant), stage)
 
 
 @plainly
@@ -163,9 +168,9 @@ def edits_manifest(wildcards):
     return write_once(f"work/manifests/{wildcards.character}.edits.json", text)
 
 
-def file_manifest(setting, path):
+def file_manifest(setting, path, may_be_missing=False):
     """The state of a file or folder that a setting names."""
-    return write_once(f"work/manifests/{setting}.json", manifest.model_text(path, setting))
+    return write_once(f"work/manifests/{setting}.json", manifest.model_text(path, setting, may_be_missing))
 
 
 @plainly
@@ -215,7 +220,10 @@ def model_manifests(stage):
 
     @plainly
     def list_models(wildcards):
-        return [file_manifest(setting, path) for setting, path in named.items()]
+        # a real run is told by the preflight what is not there, with all else that is wrong
+        runs = workflow.executor_plugin is not None and not workflow.dryrun
+        told_later = runs and not workflow.execution_settings.no_hooks
+        return [file_manifest(setting, path, told_later) for setting, path in named.items()]
 
     return list_models
 

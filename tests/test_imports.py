@@ -36,7 +36,7 @@ def test_package_does_not_know_snakemake():
 
 def test_planning_is_light():
     code = (
-        "from loramake import boorus, cells, files, loranames, manifest, prompts, samplernames, schema, settings, variants\n"
+        "from loramake import boorus, cells, files, loranames, manifest, preflight, prompts, samplernames, schema, settings, variants\n"
         "import sys; print(*sys.modules)"
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()

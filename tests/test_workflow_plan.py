@@ -86,6 +86,21 @@ def test_dataset_needs_no_model(house):
         house.write_config()
 
 
+def test_preflight_says_everything_before_the_first_job(house):
+    wrong = {"optimizer_type": "AdamW8bit", "xformers": True}
+    house.write_config(device="cuda", train=wrong)
+    try:
+        assert house.plan() == set(CHAIN)  # a dry run asks nothing of the machine
+        house.write_config(base_model="models/none.safetensors", device="cuda", train=wrong)
+        run = house.snakemake()
+    finally:
+        house.write_config()
+    assert run.status == 1 and "Traceback" not in run.text
+    message = run.text.partition("\nloramake: ")[2]
+    assert all(word in message for word in ("models/none.safetensors", "cuda", "bitsandbytes", "xformers"))
+    assert not (house.folder / "work/screen").exists()
+
+
 def test_tagging_is_planned_only_with_a_tagger(house):
     assert "autotag.model" in refusal(house, "work/autotags/shim")
     house.write_config(autotag=write_tagger(house.folder / "models/tagger"))

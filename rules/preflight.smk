@@ -1,0 +1,41 @@
+# What is missing is said before the first job. A handler and not a rule: it knows which jobs will run, runs before all
+# of them, not in dry runs, and makes nothing stale. Where jobs run on other machines, each looks at its own.
+import subprocess
+
+STAGES_CHECKED = {
+    "clean_images": "clean",
+    "autotag_images": "autotag",
+    "cache_latents": "latents",
+    "train_lora": "train",
+    "render_cells": "cells",
+    "publish_lora": "publish",
+}
+
+
+def planned_work():
+    """The jobs of this run that need models, a device or an outside folder, as preflight reads them."""
+    jobs = []
+    for job in workflow.dag.needrun_jobs():
+        stage = STAGES_CHECKED.get(job.rule.name)
+        if stage:
+            named = "grid.model" if stage == "cells" and CONFIG["grid"]["model"] else "base_model"
+            values = stage_values(stage, job.wildcards.character, job.wildcards.get("variant", ""))
+            jobs.append({"stage": stage, "settings": values, "model_setting": named})
+    return jobs
+
+
+def check_before_start():
+    """End Snakemake with one message where something is missing."""
+    jobs = planned_work()
+    if not jobs:
+        return
+    here = workflow.local_exec and not workflow.deployment_settings.deployment_method
+    files.write_text(Path("work/preflight.json"), files.to_json({"here": here, "jobs": jobs}))
+    # a process of its own, since torch would stay in this one
+    command = [sys.executable, "-m", "loramake.preflight", "work/preflight.json", "logs/preflight.log"]
+    if subprocess.run(command, env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, sys.path))}).returncode:
+        raise SystemExit(1)
+
+
+onstart:
+    check_before_start()
