@@ -132,7 +132,7 @@ def _remove_text(work: Repaired, edit: Edit, rules: TextRules, lines: Callable[[
     kept = work.kept if edit.crop else retouch.edge_crop(work.after, regions, rules.crop_share)
     inside = [each for each in regions if retouch.within(each, kept)]
     cut = [each for each in regions if not retouch.within(each, kept)]
-    share = sum(each.area for each in inside) / total
+    share = sum(int(each.strokes.sum()) for each in inside) / total
     if inside and rules.mode == "crop":
         work.changes.append(Change(LEFT, f"text not near an edge: {_named(inside)}"))
     elif share > rules.max_share:

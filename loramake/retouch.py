@@ -31,17 +31,17 @@ def paint_over(image: Image.Image, areas: Iterable[Box | Region]) -> Image.Image
     pixels = np.array(image)
     for area in areas:
         if isinstance(area, Region):
-            _paint(pixels, area.box, area.mask)
+            _paint(pixels, area.box, area.strokes, thin=area.on_drawing)
         else:
             _paint(pixels, area, np.ones((area[3] - area[1], area[2] - area[0]), dtype=bool))
     return Image.fromarray(pixels)
 
 
-def _paint(pixels: np.ndarray, box: Box, shape: np.ndarray) -> None:
-    """Fill what `shape`, bool (box height, box width), marks."""
+def _paint(pixels: np.ndarray, box: Box, shape: np.ndarray, *, thin: bool = False) -> None:
+    """Fill what `shape`, bool (box height, box width), marks; `thin` = letters, with the drawing between them."""
     left, top, right, bottom = box
     height, width = pixels.shape[:2]
-    margin = max(3, min(right - left, bottom - top) // 10)
+    margin = 3 if thin else max(3, min(right - left, bottom - top) // 10)
     outer_left, outer_top = max(0, left - margin), max(0, top - margin)
     near = pixels[outer_top : min(height, bottom + margin), outer_left : min(width, right + margin)]  # a view
     mask = np.zeros(near.shape[:2], dtype=np.uint8)
@@ -52,8 +52,10 @@ def _paint(pixels: np.ndarray, box: Box, shape: np.ndarray) -> None:
         near[:] = 255  # the area is the whole picture
         return
     colour = np.median(ring, axis=0)
-    if np.percentile(np.abs(ring - colour).max(axis=1), 80) <= _EVEN:
+    if np.percentile(np.abs(ring - colour).max(axis=1), 98 if thin else 80) <= _EVEN:
         near[mask > 0] = colour.astype(np.uint8)
+    elif thin:
+        near[mask > 0] = cv2.inpaint(np.ascontiguousarray(near), mask, 3, cv2.INPAINT_TELEA)[mask > 0]
     else:
         near[mask > 0] = _continued(near, mask)[mask > 0]
 

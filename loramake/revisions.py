@@ -7,7 +7,7 @@ REVISIONS: dict[str, int] = {
     "download": 1,
     "autotag": 1,
     "screen": 3,
-    "clean": 2,
+    "clean": 3,
     "tags": 2,
     "dataset": 1,
     "regularisation": 1,

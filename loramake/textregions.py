@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from loramake.edits import Box
+from loramake.strokes import find_strokes
 from loramake.textboxes import Line
 
 # bubbles are looked for at this size, px of the longer side
@@ -31,16 +32,23 @@ class Region:
         kind: "bubble" or "text".
         box: its bounds in pixels, within the picture.
         mask: bool (box height, box width), what of the box belongs to it.
+        strokes: bool of the same shape, what of it must be painted over: of text on the drawing itself, its letters.
     """
 
     kind: str
     box: Box
     mask: np.ndarray
+    strokes: np.ndarray
 
     @property
     def area(self) -> int:
         """Pixels that belong to it."""
         return int(self.mask.sum())
+
+    @property
+    def on_drawing(self) -> bool:
+        """Whether only letters are to be painted over, since the drawing goes on between them."""
+        return self.kind == "text" and bool((self.mask & ~self.strokes).any())
 
 
 def find_regions(rgb: np.ndarray, lines: Sequence[Line]) -> list[Region]:
@@ -61,7 +69,7 @@ def find_regions(rgb: np.ndarray, lines: Sequence[Line]) -> list[Region]:
         # a line in a bubble may reach over its edge a little
         writing = _writing(small.shape[:2], block)
         regions.append(("text", writing) if bubble is None else ("bubble", bubble | writing))
-    return [_cut(kind, mask, (width, height)) for kind, mask in _merge(regions)]
+    return [_cut(kind, mask, rgb, lines) for kind, mask in _merge(regions)]
 
 
 def _blocks(shapes: Sequence[np.ndarray]) -> list[list[np.ndarray]]:
@@ -170,10 +178,25 @@ def _merge(found: Sequence[tuple[str, np.ndarray]]) -> list[tuple[str, np.ndarra
     return merged
 
 
-def _cut(kind: str, mask: np.ndarray, size: tuple[int, int]) -> Region:
+def _cut(kind: str, mask: np.ndarray, rgb: np.ndarray, lines: Sequence[Line]) -> Region:
     """A mask of the working size as a region of the picture itself."""
-    full = mask if mask.shape == size[::-1] else cv2.resize(mask, size, interpolation=cv2.INTER_LINEAR_EXACT)
+    size = rgb.shape[1::-1]
+    full = mask if mask.shape == rgb.shape[:2] else cv2.resize(mask, size, interpolation=cv2.INTER_LINEAR_EXACT)
     if full is not mask:
         full = _grow(full, 1)  # half a working pixel on each side was lost
-    left, top, width, height = cv2.boundingRect(full)
-    return Region(kind, (left, top, left + width, top + height), full[top : top + height, left : left + width] > 0)
+    strokes = full > 0 if kind == "bubble" else _letters(full, rgb, lines)
+    left, top, width, height = cv2.boundingRect(full | strokes.astype(np.uint8))
+    where = np.s_[top : top + height, left : left + width]
+    return Region(kind, (left, top, left + width, top + height), full[where] > 0, strokes[where])
+
+
+def _letters(full: np.ndarray, rgb: np.ndarray, lines: Sequence[Line]) -> np.ndarray:
+    """The strokes of the lines in a mask, bool of its shape; lines whose letters cannot be told apart, whole."""
+    strokes = np.zeros(full.shape, dtype=bool)
+    for line in lines:
+        corners = np.array(line.corners, dtype=np.float32)
+        x, y = corners.mean(axis=0).astype(int)
+        if full[np.clip(y, 0, full.shape[0] - 1), np.clip(x, 0, full.shape[1] - 1)]:
+            found = find_strokes(rgb, corners)
+            strokes |= _writing(full.shape, [corners]) > 0 if found is None else found
+    return strokes
