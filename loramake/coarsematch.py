@@ -1,4 +1,4 @@
-"""Which of many small pictures can be a slightly cut copy of another: all cuts are tried at once, by matrix products."""
+"""Which of many small pictures can be a slightly cut copy of another: all cuts at once, by matrix products."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Near-duplicates: the same drawing resized, recompressed or slightly cropped; never a similar drawing.
 
 A perceptual hash, coarse colours and tiny pictures find candidates cheaply. They ignore what tells two drawings of one
-artist apart on plain white (a mouth, a colour, a hand), so the two of a candidate pair are then laid over each other and
-compared in colour, place by place.
+artist apart on plain white (a mouth, a colour, a hand), so the two of a candidate pair are then laid over each other
+and compared in colour, place by place.
 """
 
 from __future__ import annotations

@@ -9,6 +9,8 @@ import pytest
 from PIL import Image, ImageDraw, ImageOps
 from rawfolder import picture
 
+from loramake import neardup
+from loramake.coarsematch import least_differences, shrink
 from loramake.neardup import find_copies, largest_difference, make_thumbnail, sign
 
 LIMIT = 24
@@ -84,3 +86,22 @@ def test_blank_pictures_compare_without_fuss():
     white, black = (np.full((128, 128, 3), value, dtype=np.uint8) for value in (255, 0))
     assert largest_difference(white, white) == 0
     assert largest_difference(white, black) > 200
+
+
+def test_tiny_pictures_tell_cuts_from_other_pictures():
+    shrunk = {name: shrink(np.asarray(make_thumbnail(how(face())))) for name, how in COPIES.items()}
+    shrunk["other"] = shrink(np.asarray(make_thumbnail(picture(4, (384, 512)))))
+    least = least_differences(shrink(np.asarray(make_thumbnail(face()))), np.stack(list(shrunk.values())))
+    least = dict(zip(shrunk, least, strict=True))
+    assert max(least[name] for name in COPIES) < 6
+    assert least["other"] > 20
+
+
+def test_only_likely_copies_are_looked_at_closely(monkeypatch):
+    pictures = [picture(number, (120, 160)) for number in range(60)] + [picture(3, (120, 160)).resize((240, 320))]
+    thumbnails = {str(place): make_thumbnail(image) for place, image in enumerate(pictures)}
+    asked = []
+    monkeypatch.setattr(neardup, "largest_difference", lambda *pair: asked.append(pair) or largest_difference(*pair))
+    hashes = {name: sign(each) for name, each in thumbnails.items()}
+    assert find_copies(list(thumbnails), hashes, lambda name: np.asarray(thumbnails[name]), 32) == {"60": "3"}
+    assert len(asked) < 30
