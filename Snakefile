@@ -5,6 +5,7 @@
 #   snakemake --cores 1 grids/shimakaze/unet_lr=5e-4.png       the same with another learning rate
 #   snakemake --cores 1 loras/shimakaze/base                   the LoRA alone, one file an epoch
 #   snakemake --cores 1 loras/shimakaze/base-000006.safetensors
+#   snakemake --cores 1 work/pick/shimakaze/base.json          which epoch and weight to use, and why
 #   snakemake --cores 1 dataset/shimakaze                      the dataset alone
 #   snakemake --cores 1 reports/shimakaze/dataset.html         a page on what became of each raw file, and why
 #   snakemake --cores 1 reports/shimakaze.html                 a page on the LoRAs: the pick, grids to compare, curves, hashes
@@ -31,5 +32,6 @@ include: "rules/latents.smk"
 include: "rules/train.smk"
 include: "rules/grids.smk"
 include: "rules/reported.smk"
+include: "rules/pick.smk"
 include: "rules/report.smk"
 include: "rules/preflight.smk"

@@ -19,4 +19,5 @@ REVISIONS: dict[str, int] = {
     "cells": 1,
     "sheet": 1,
     "overview": 1,
+    "pick": 1,
 }

@@ -16,7 +16,7 @@ from loramake.errors import StaleSettingsError, UserError
 from loramake.revisions import REVISIONS
 
 # the stages that a variant's overrides reach: the dataset stays the config's
-_VARIANT_STAGES = ("steps", "train", "cells")
+_VARIANT_STAGES = ("steps", "train", "cells", "pick")
 
 
 def load(raw: Mapping, rules: schema.Schema, presets: Path, file: Path | str = "config/config.yaml") -> dict:

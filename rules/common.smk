@@ -210,6 +210,18 @@ def tagger_manifests(wildcards):
     return [file_manifest(f"autotag.{key}", CONFIG["autotag"][key]) for key in ("model", "tags")]
 
 
+@plainly
+def tagger_models(wildcards):
+    """Input function: the same where a tagger is configured, for a stage that can do without."""
+    return tagger_manifests(wildcards) if CONFIG["autotag"]["model"] else []
+
+
+def publish_pick(wildcards):
+    """Input function: the recommendation, unless the config names an epoch."""
+    wanted = CONFIG["publish"]["epoch"] == "pick"
+    return f"work/pick/{wildcards.character}/{wildcards.variant}.json" if wanted else []
+
+
 def model_manifests(stage):
     """Input function: the state of every model file that the stage loads."""
     base = "grid.model" if stage == "cells" and CONFIG["grid"]["model"] else "base_model"

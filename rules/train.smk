@@ -40,6 +40,7 @@ rule export_epoch:
 rule publish_lora:
     input:
         lora="loras/{character}/{variant}",
+        pick=publish_pick,
         settings=settings_file("publish"),
     output:
         listing="work/published/{character}/{variant}.txt",

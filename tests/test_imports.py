@@ -52,3 +52,10 @@ def test_the_gate_of_downloads_is_light():
 
 def test_gallery_dl_stays_a_program_of_its_own():
     assert not {name for name, tree in MODULES.items() if any(used.startswith("gallery_dl") for used in imported(tree))}
+
+
+def test_picking_loads_no_torch_by_itself():
+    # figures taken before are read again in a second
+    code = "from loramake import pickingcells, pickingplot, pickingrun; import sys; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"torch", "diffusers", "transformers", "matplotlib"} & set(loaded)

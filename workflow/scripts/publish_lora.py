@@ -12,4 +12,6 @@ with job_log(snakemake.log[0]):
         Path(snakemake.input.lora),
         Path(snakemake.output.listing),
         **read_slice(snakemake.input.settings, snakemake.params.digest),
+        # an empty list where the config names an epoch
+        pick=Path(snakemake.input.pick) if snakemake.input.pick else None,
     )
