@@ -1,12 +1,16 @@
 """Kill real training processes at random moments, let them end, and compare with a run that was left alone.
 
 python benchmarks/kill_training.py --kills 24
+python benchmarks/kill_training.py --workflow --kills 4      # the whole process group of `snakemake`
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import random
+import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -20,6 +24,7 @@ import tensorboardX  # noqa: E402, F401
 import transformers.models.clip  # noqa: E402, F401
 from killing import Tally, finish, kill_and_finish, outcome, start  # noqa: E402
 from trainable import make_base, make_dataset, make_latents  # noqa: E402
+from workflowhouse import House, draw_picture, write_tiny_model  # noqa: E402
 
 # each of them ends with other files, so each has its own run that is left alone
 SETTINGS = [
@@ -30,20 +35,25 @@ SETTINGS = [
 ]
 
 
-def main() -> None:
-    """Print a line a round; exit with an error where a file differs."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kills", type=int, default=24, help="processes to kill, at least")
-    parser.add_argument("--seed", type=int, default=int(time.time()), help="of the random moments")
-    options = parser.parse_args()
-    draw, tally = random.Random(options.seed), Tally()
+EPOCHS = 40  # of the workflow that is killed
+
+
+def newest_state(folder: Path) -> int:
+    """The last epoch of which a state is saved; 0 for none."""
+    found = folder.glob("work/runs/*/state-*.safetensors")
+    return max((int(path.stem.rpartition("-")[2]) for path in found), default=0)
+
+
+def kill_processes(kills: int, draw: random.Random) -> Tally:
+    """Kill training processes; what they leave must come out as if nothing had happened."""
+    tally = Tally()
     with tempfile.TemporaryDirectory() as place:
         ground = Path(place)
         base = make_base(ground / "base.safetensors")
         make_latents(make_dataset(ground / "dataset"), base, ground / "latents", ground / "cache")
         whole: dict[int, tuple[dict[str, bytes], float]] = {}
         number = 0
-        while tally.kills < options.kills:
+        while tally.kills < kills:
             kind = number % len(SETTINGS)
             if kind not in whole:
                 begin = time.monotonic()
@@ -53,12 +63,74 @@ def main() -> None:
             folder = ground / f"killed{number}"
             tensors = 3 * sum(name.endswith(".safetensors") for name in files) * 70
             kill_and_finish(ground, folder, draw, 6, seconds, tensors, tally, **SETTINGS[kind])
-            differing = [name for name in files if outcome(folder).get(name) != files[name]]
-            print(f"round {number}: {tally.kills} kills, {tally.in_save} in a save; differing: {differing or 'none'}")
-            if differing or outcome(folder).keys() != files.keys():
-                raise SystemExit(f"files differ (seed {options.seed})")
+            compare(files, outcome(folder), f"round {number}: {tally.kills} kills, {tally.in_save} in a save")
             number += 1
-    print(f"{tally.kills} kills, {tally.in_save} of them in the middle of a save; at most {tally.lost} epochs lost")
+    return tally
+
+
+def kill_workflow(kills: int, draw: random.Random) -> Tally:
+    """Kill Snakemake with all its jobs while it trains, and do what the README says: unlock, and run it again."""
+    tally, target = Tally(), "loras/shim/base"
+    with tempfile.TemporaryDirectory() as place:
+        ground = Path(place)
+        (ground / "first/downloads").mkdir(parents=True)
+        house = House.found(ground / "first")
+        house.write_config(train={"max_train_epochs": EPOCHS})
+        write_tiny_model(house.folder / "models/tiny")
+        for number in range(6):
+            draw_picture(house.folder / "downloads" / f"{number}.png", number)
+        house.build("work/latents/shim")
+        copy = house.copy_to(ground / "killed")
+        house.build(target)
+        for _ in range(kills):
+            before = newest_state(copy.folder)
+            run = subprocess.Popen(
+                [sys.executable, "-m", "snakemake", "--cores", "1", target],
+                cwd=copy.folder,
+                env=os.environ | {"PYTHONUTF8": "1", "SOURCE_DATE_EPOCH": "1700000000"},
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+            while newest_state(copy.folder) < before + 1 and run.poll() is None:
+                time.sleep(0.02)
+            time.sleep(draw.uniform(0, 0.3))
+            if run.poll() is not None:
+                raise SystemExit("it ended before it was killed so often: give fewer --kills")
+            os.killpg(run.pid, signal.SIGKILL)
+            run.wait()
+            tally.kills += 1
+            print(f"kill {tally.kills}: after epoch {newest_state(copy.folder)} of {EPOCHS}", flush=True)
+            copy.build("--unlock")
+        copy.build(target)
+        steps = copy.work().steps  # of the last process alone: killed ones leave no note
+        print(f"the last process took {steps} of {house.work().steps} optimizer steps")
+        files = {path.name: path.read_bytes() for path in (house.folder / target).iterdir() if "events" not in path.name}
+        again = {path.name: path.read_bytes() for path in (copy.folder / target).iterdir() if "events" not in path.name}
+        compare(files, again, f"snakemake: {tally.kills} kills")
+    return tally
+
+
+def compare(whole: dict[str, bytes], again: dict[str, bytes], title: str) -> None:
+    """Print whether the files are equal; end with an error where they are not."""
+    differing = [name for name in whole.keys() | again.keys() if whole.get(name) != again.get(name)]
+    print(f"{title}; differing: {differing or 'none'}", flush=True)
+    if differing:
+        raise SystemExit("files differ")
+
+
+def main() -> None:
+    """Print a line a round; exit with an error where a file differs."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=24, help="processes to kill, at least")
+    parser.add_argument("--workflow", action="store_true", help="kill snakemake and all its jobs instead")
+    parser.add_argument("--seed", type=int, default=int(time.time()), help="of the random moments")
+    options = parser.parse_args()
+    print(f"seed {options.seed}")
+    tally = (kill_workflow if options.workflow else kill_processes)(options.kills, random.Random(options.seed))
+    print(f"{tally.kills} kills, {tally.in_save} in the middle of a save; at most {tally.repeated} epochs repeated")
+    if tally.repeated > 1:
+        raise SystemExit("more than one epoch was repeated")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,11 @@ def _later(default: object) -> object:
     return field(default=default, metadata={"later": True})
 
 
+def _speed(default: object) -> object:
+    """A key that changes how fast a run is and nothing else: never part of its identity."""
+    return field(default=default, metadata={"speed": True})
+
+
 @dataclass(frozen=True)
 class Recipe:
     """The `train` section of the config, key by key; units and advice stand in the schema."""
@@ -71,6 +76,8 @@ class Recipe:
     caption_dropout_every_n_epochs: int = _later(0)
     validation_split: float = _later(0.0)
     no_metadata: bool = _later(False)
+    num_processes: int = _later(1)
+    max_data_loader_n_workers: int = _speed(0)
 
     def resolved_text_encoder_lr(self) -> float:
         """The text encoder's learning rate; "auto" is half of the U-Net's, or the same where the optimizer asks it."""
@@ -100,7 +107,9 @@ class Recipe:
         for key in fields(self):
             if "float" in str(key.type) and not isinstance(values[key.name], str):
                 values[key.name] = float(values[key.name])
-            if key.metadata.get("later") and getattr(self, key.name) == key.default:
+            if key.metadata.get("speed") or (
+                key.metadata.get("later") and getattr(self, key.name) == key.default
+            ):
                 values.pop(key.name)
         return {**values, "text_encoder_lr": self.resolved_text_encoder_lr()}
 
@@ -168,10 +177,12 @@ def _any_of(values: Sequence[object]) -> tuple[Callable[[object], bool], str]:
 
 _AT_LEAST_ONE = (
     "network_dim train_batch_size max_train_epochs save_every_n_epochs clip_skip gradient_accumulation_steps"
+    " num_processes"
 )
 _NOT_NEGATIVE = (
     "network_alpha conv_alpha unet_lr lr_warmup_steps weight_decay keep_tokens max_grad_norm noise_offset"
     " min_snr_gamma max_train_steps prior_loss_weight scale_weight_norms conv_dim caption_dropout_every_n_epochs"
+    " max_data_loader_n_workers"
 )
 _TRUE_FALSE_AUTO = (lambda value: value == "auto" or isinstance(value, bool), "auto, true or false")
 _RANGES: tuple[tuple[Sequence[str], Callable[[object], bool], str], ...] = (

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import islice
-from pathlib import Path
+from contextlib import closing
+from functools import partial
+from threading import Lock
 
 import torch
 
-from loramake.checkpoints import SafetensorsFile
-from loramake.latentfiles import TENSOR, LatentFile
+from loramake.latentfiles import LatentFile
+from loramake.latentstore import LatentStore
 from loramake.noise import draw
 from loramake.recipe import Recipe
 from loramake.stepping import Batch
 from loramake.tokens import choose_length, cut_tags, text_ids, windows
 from loramake.trainset import Item, Picture, count_batches, epoch_batches, epoch_caption, is_flipped
+from loramake.workers import compute_ahead
 
 
 class Feed:
@@ -27,6 +29,7 @@ class Feed:
         tokenizer: CLIP's.
         scaling_factor: of the VAE.
         device: where the latents are kept and the batches go.
+        number, count: which of how many processes this is, each of which takes its own batches of every step.
     """
 
     def __init__(
@@ -37,16 +40,15 @@ class Feed:
         tokenizer: object,
         scaling_factor: float,
         device: torch.device,
+        number: int = 0,
+        count: int = 1,
     ) -> None:
         self.recipe, self.pictures, self.tokenizer, self.device = recipe, pictures, tokenizer, device
+        self.number, self.count = number, count
+        # the tokenizers library refuses two threads at once
+        self._tokenizing = Lock()
         self.buckets = [file.bucket for file in latents]
-
-        def load(path: Path) -> torch.Tensor:
-            return (SafetensorsFile(path).get(TENSOR) * scaling_factor).to(device, torch.float32)
-
-        # all of them stay in memory: 64 KB each at 512 px
-        self.latents = [load(file.path) for file in latents]
-        self.flipped = [load(file.flipped) for file in latents if file.flipped]
+        self.latents = LatentStore(latents, scaling_factor, device)
         repeats = [p.repeats for p in pictures]
         self.showings = sum(repeats)
         self.batches_per_epoch = count_batches(self.buckets, repeats, recipe.train_batch_size)
@@ -55,24 +57,35 @@ class Feed:
     @property
     def steps_per_epoch(self) -> int:
         """Optimizer steps of an epoch; the last one takes what is left."""
-        return -(-self.batches_per_epoch // self.recipe.gradient_accumulation_steps)
+        return -(-self.batches_per_epoch // self.batches_per_step)
+
+    @property
+    def batches_per_step(self) -> int:
+        """Batches of an optimizer step, those of all processes together."""
+        return self.recipe.gradient_accumulation_steps * self.count
 
     def steps(self, epoch: int) -> Iterator[list[Batch]]:
-        """The batches of each optimizer step of an epoch (from 1), in order."""
-        return _grouped(self.batches(epoch), self.recipe.gradient_accumulation_steps)
+        """This process's batches of each optimizer step of an epoch (from 1), in order.
 
-    def batches(self, epoch: int) -> Iterator[Batch]:
-        """The batches of an epoch (from 1), in order."""
-        recipe = self.recipe
+        Batches of coming steps are made in background threads where max_data_loader_n_workers asks for them. What a
+        batch holds hangs on nothing but seed, epoch and items, so neither their number nor their pace matters.
+        """
         order = epoch_batches(
             self.buckets,
             [p.repeats for p in self.pictures],
-            batch_size=recipe.train_batch_size,
-            seed=recipe.seed,
+            batch_size=self.recipe.train_batch_size,
+            seed=self.recipe.seed,
             epoch=epoch,
         )
-        for items in order:
-            yield self._batch(items, epoch)
+        size = self.batches_per_step
+        groups = [order[start : start + size] for start in range(0, len(order), size)]
+        # the last group may leave nothing for some processes
+        own = [group[self.number :: self.count] for group in groups]
+        flat = (items for group in own for items in group)
+        workers = self.recipe.max_data_loader_n_workers
+        with closing(compute_ahead(partial(self._batch, epoch=epoch), flat, threads=workers)) as batches:
+            for group in own:
+                yield [next(batches) for _ in group]
 
     def _batch(self, items: Sequence[Item], epoch: int) -> Batch:
         keys = [f"{self.pictures[item.index].key}/{item.repeat}" for item in items]
@@ -92,7 +105,7 @@ class Feed:
 
     def _latents(self, item: Item, key: str, epoch: int) -> torch.Tensor:
         mirrored = self.recipe.flip_aug and is_flipped(self.recipe.seed, epoch, key)
-        return (self.flipped if mirrored else self.latents)[item.index]
+        return self.latents.get(item.index, mirrored=mirrored)
 
     def _weights(self, items: Sequence[Item]) -> torch.Tensor | None:
         """Each sample's weight: prior_loss_weight for regularisation pictures, else 1; None where all are 1."""
@@ -113,7 +126,9 @@ class Feed:
             item=key,
             dropout_every_n_epochs=recipe.caption_dropout_every_n_epochs,
         )
-        return windows(text_ids(self.tokenizer, caption), self.max_token_length)
+        with self._tokenizing:
+            ids = text_ids(self.tokenizer, caption)
+        return windows(ids, self.max_token_length)
 
     def plain_ids(self, index: int) -> torch.Tensor:
         """Token ids of a picture's whole caption, (1, n, 77), on the device."""
@@ -131,8 +146,3 @@ class Feed:
         for picture in cut:
             print(f"  {picture.key} loses: {', '.join(cut_tags(self.tokenizer, picture.caption, length))}")
         return length
-
-
-def _grouped(batches: Iterator[Batch], size: int) -> Iterator[list[Batch]]:
-    while group := list(islice(batches, size)):
-        yield group

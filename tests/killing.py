@@ -21,11 +21,11 @@ from loramake.training import train_lora
 
 @dataclass
 class Tally:
-    """What happened: kills that hit, those of them in the middle of a save, and longest progress lost, in epochs."""
+    """What happened: kills that hit, those of them in the middle of a save, and most epochs repeated after one kill."""
 
     kills: int = 0
     in_save: int = 0
-    lost: int = 0
+    repeated: int = 0
 
 
 def start(ground: Path, folder: Path, chunk: int | None = None, **changes: object) -> int:
@@ -33,7 +33,7 @@ def start(ground: Path, folder: Path, chunk: int | None = None, **changes: objec
 
     Args:
         ground: holds base.safetensors, dataset/ and latents/.
-        folder: gets runs/, out/ and said.txt.
+        folder: gets runs/, out/, said.txt and begun.txt, a line for each epoch that a process began.
         chunk: the process kills itself before it writes this many tensors of its files.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -46,6 +46,7 @@ def start(ground: Path, folder: Path, chunk: int | None = None, **changes: objec
         os.dup2(said, 1)
         os.dup2(said, 2)
         os.environ["SOURCE_DATE_EPOCH"] = "1700000000"
+        _note_epochs(folder / "begun.txt")
         if chunk is not None:
             _kill_in_save(chunk)
         options = {
@@ -60,6 +61,24 @@ def start(ground: Path, folder: Path, chunk: int | None = None, **changes: objec
         status = 0
     finally:
         os._exit(status)
+
+
+def _note_epochs(path: Path) -> None:
+    from loramake.trainer import Trainer
+
+    original = Trainer.train_epoch
+
+    def noted(self, epoch, *args, **kwargs):
+        with open(path, "a") as handle:
+            handle.write(f"{epoch}\n")
+        return original(self, epoch, *args, **kwargs)
+
+    Trainer.train_epoch = noted
+
+
+def _begun(folder: Path) -> list[int]:
+    path = folder / "begun.txt"
+    return [int(line) for line in path.read_text().split()] if path.is_file() else []
 
 
 def _kill_in_save(chunk: int) -> None:
@@ -116,12 +135,11 @@ def kill_and_finish(
         assert status == -signal.SIGKILL, (folder / "said.txt").read_text()
         tally.kills += 1
         tally.in_save += number % 2
-        tally.lost = max(tally.lost, _epochs(folder, "shim-*.safetensors") - _epochs(folder, "state-*.safetensors"))
     assert finish(start(ground, folder, **changes)) == 0, (folder / "said.txt").read_text()
-
-
-def _epochs(folder: Path, pattern: str) -> int:
-    return max([int(path.stem.rsplit("-", 1)[1]) for path in folder.glob(f"runs/*/{pattern}")], default=0)
+    begun = _begun(folder)
+    # epochs go up by one; where they do not, a process went on after a kill
+    steps_back = [before - after + 1 for before, after in zip(begun, begun[1:], strict=False)]
+    tally.repeated = max([tally.repeated, *steps_back])
 
 
 def outcome(folder: Path) -> dict[str, bytes]:

@@ -30,4 +30,4 @@ def test_killed_runs_end_like_whole_ones(ground, tmp_path):
     assert set(whole) == {"loss.tsv", "loss.png", "index.json", *(f"shim-{e:06d}.safetensors" for e in (1, 2, 3))}
     kill_and_finish(ground, tmp_path / "killed", random.Random(1), 4, seconds, 400, tally)
     assert outcome(tmp_path / "killed") == whole
-    assert tally.kills >= 2 and tally.lost <= 1
+    assert tally.kills >= 2 and tally.repeated <= 1
