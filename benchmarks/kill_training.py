@@ -44,6 +44,11 @@ def newest_state(folder: Path) -> int:
     return max((int(path.stem.rpartition("-")[2]) for path in found), default=0)
 
 
+def outputs(folder: Path) -> dict[str, bytes]:
+    """A run's files, without TensorBoard's events, which hold clock times."""
+    return {path.name: path.read_bytes() for path in folder.iterdir() if not path.name.startswith("events.")}
+
+
 def kill_processes(kills: int, draw: random.Random) -> Tally:
     """Kill training processes; what they leave must come out as if nothing had happened."""
     tally = Tally()
@@ -105,8 +110,7 @@ def kill_workflow(kills: int, draw: random.Random) -> Tally:
         copy.build(target)
         steps = copy.work().steps  # of the last process alone: killed ones leave no note
         print(f"the last process took {steps} of {house.work().steps} optimizer steps")
-        files = {path.name: path.read_bytes() for path in (house.folder / target).iterdir() if "events" not in path.name}
-        again = {path.name: path.read_bytes() for path in (copy.folder / target).iterdir() if "events" not in path.name}
+        files, again = (outputs(place / target) for place in (house.folder, copy.folder))
         compare(files, again, f"snakemake: {tally.kills} kills")
     return tally
 

@@ -9,13 +9,17 @@ from loramake.capabilities import choose_device, choose_precision, probe
 SAVE_DTYPES = {"float": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
-def resolve_device(setting: str) -> torch.device:
+def resolve_device(setting: str, number: int = 0) -> torch.device:
     """The device for "auto" (CUDA, then MPS, then CPU), "cuda", "mps" or "cpu".
+
+    Args:
+        number: of the card, among the visible ones; other devices have one.
 
     Raises:
         UserError: the device asked for is not there.
     """
-    return torch.device(choose_device(setting, probe(device=setting)))
+    kind = choose_device(setting, probe(device=setting))
+    return torch.device(kind, number) if kind == "cuda" and number else torch.device(kind)
 
 
 def resolve_precision(setting: str, device: torch.device) -> str:

@@ -107,9 +107,7 @@ class Recipe:
         for key in fields(self):
             if "float" in str(key.type) and not isinstance(values[key.name], str):
                 values[key.name] = float(values[key.name])
-            if key.metadata.get("speed") or (
-                key.metadata.get("later") and getattr(self, key.name) == key.default
-            ):
+            if key.metadata.get("speed") or (key.metadata.get("later") and getattr(self, key.name) == key.default):
                 values.pop(key.name)
         return {**values, "text_encoder_lr": self.resolved_text_encoder_lr()}
 

@@ -37,6 +37,11 @@ def state_files(folder: Path) -> list[Path]:
     return sorted(Path(folder).glob("state-*.safetensors"), reverse=True)
 
 
+def state_path(folder: Path, epoch: int) -> Path:
+    """Where the state after an epoch lies."""
+    return Path(folder) / f"state-{epoch:06d}.safetensors"
+
+
 def save_state(
     folder: Path,
     network: Network,
@@ -60,9 +65,7 @@ def save_state(
         "scaler": json.dumps(scaler.state_dict()),
         "optimizer": json.dumps(plain),
     }
-    save_tensors(
-        folder / f"state-{epoch:06d}.safetensors", tensors, {**metadata, "checksum": _checksum(tensors, metadata)}
-    )
+    save_tensors(state_path(folder, epoch), tensors, {**metadata, "checksum": _checksum(tensors, metadata)})
     for old in state_files(folder)[KEPT:]:
         old.unlink(missing_ok=True)
 

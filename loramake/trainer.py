@@ -17,6 +17,7 @@ from loramake.models import StableDiffusion1
 from loramake.noise import alphas_cumprod
 from loramake.optimizerkinds import kind_of
 from loramake.optimizing import clip_gradients, make_optimizer, set_averaging, set_learning_rates
+from loramake.ranks import ALONE, Ranks
 from loramake.recipe import Recipe
 from loramake.schedules import learning_rate
 from loramake.seeds import derived_seed
@@ -33,6 +34,7 @@ class Trainer:
     Args:
         precision: of the computation: no, fp16 or bf16.
         prediction_type, zero_terminal_snr: what the run trains for, settings and base model considered.
+        ranks: the processes that train together.
     """
 
     def __init__(
@@ -45,7 +47,9 @@ class Trainer:
         precision: str,
         prediction_type: str = "epsilon",
         zero_terminal_snr: bool = False,
+        ranks: Ranks = ALONE,
     ) -> None:
+        self.ranks = ranks
         self.recipe, self.model, self.network, self.feed = recipe, model, network, feed
         self.prediction_type = prediction_type
         self.device = next(network.parameters()).device
@@ -87,7 +91,8 @@ class Trainer:
         for number, batches in enumerate(islice(self.feed.steps(epoch), self.total_steps - first)):
             rates = self._rates(first + number)
             if self.recipe.network_dropout:
-                torch.manual_seed(derived_seed(self.recipe.seed, "dropout", first + number))
+                others = [self.ranks.number] if self.ranks.number else []
+                torch.manual_seed(derived_seed(self.recipe.seed, "dropout", first + number, *others))
             loss, norm = self._step(batches, rates)
             records.append((first + number + 1, rates, loss, norm))
             # reading a loss waits for the device: only now and then
@@ -122,7 +127,7 @@ class Trainer:
         """One optimizer step over one or more batches: mean loss, and the gradients' norm before clipping."""
         set_learning_rates(self.optimizer, *rates)
         # kohya's (accelerate's) division: also the short group at an epoch's end is divided by the full number
-        share = 1.0 / self.recipe.gradient_accumulation_steps
+        share = 1.0 / self.feed.batches_per_step
         losses = []
         for batch in batches:
             if self.shares:
@@ -131,6 +136,9 @@ class Trainer:
             loss = self._training_loss(batch)
             self.scaler.scale(loss if share == 1.0 else loss * share).backward()
             losses.append(loss.detach())
+        if not losses:
+            self.scaler.scale(torch.zeros((), device=self.device))  # it must have seen something
+        loss = self.ranks.combine(list(self.network.parameters()), losses)
         self.scaler.unscale_(self.optimizer)
         norm = clip_gradients(self.network, self.recipe.max_grad_norm)
         self.scaler.step(self.optimizer)
@@ -138,7 +146,7 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         if self.recipe.scale_weight_norms:
             self.network.limit_norms(self.recipe.scale_weight_norms)
-        return losses[0] if len(losses) == 1 else torch.stack(losses).mean(), norm
+        return loss, norm
 
     def _training_loss(self, batch: Batch) -> torch.Tensor:
         return self.loss(batch, self.recipe.min_snr_gamma)

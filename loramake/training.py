@@ -87,6 +87,8 @@ def train_lora(
             # torch, diffusers and transformers take seconds to load: a finished run does not need them
             from loramake.trainloop import Material, run_training
 
+            if recipe.num_processes > 1:
+                from loramake.dataparallel import run_parallel as run_training  # noqa: F811
             material = Material(pictures, latents, held_out, base_model, base_model_config, vae)
             steps = run_training(run, recipe, material, name=name, device=device, threads=threads)
             run.note_work("trained", steps)

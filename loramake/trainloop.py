@@ -19,6 +19,7 @@ from loramake.lorafiles import save_lora
 from loramake.loragate import check_effect, gate
 from loramake.optimizing import optimizer_label
 from loramake.outofmemory import explain_out_of_memory
+from loramake.ranks import ALONE, Ranks
 from loramake.recipe import Recipe
 from loramake.runresume import resume
 from loramake.runs import LOSS_COLUMNS, VALIDATION_COLUMNS, Run, now, write_rows
@@ -50,8 +51,20 @@ class Material:
     vae: str
 
 
-def run_training(run: Run, recipe: Recipe, material: Material, *, name: str, device: str, threads: int) -> int:
+def run_training(
+    run: Run,
+    recipe: Recipe,
+    material: Material,
+    *,
+    name: str,
+    device: str,
+    threads: int,
+    ranks: Ranks = ALONE,
+) -> int:
     """Train what is missing of a run and write its index.
+
+    Args:
+        ranks: of which this process is the first.
 
     Returns:
         Optimizer steps taken now (fewer than the run's when it was resumed).
@@ -70,21 +83,25 @@ def run_training(run: Run, recipe: Recipe, material: Material, *, name: str, dev
         explain_out_of_memory(recipe, where, precision),
         partners(recipe, *base, count=shares - 1, threads=each) as others,
     ):
-        trainer, validating = _set_up(recipe, material, where, precision)
+        trainer, validating = set_up(recipe, material, where, precision, ranks)
         if others.each:
             trainer.divide_batches(others)
         common = _describe(run, recipe, material, trainer, precision)
         return _run_epochs(run, recipe, trainer, validating, common, name=name, precision=precision)
 
 
-def _set_up(recipe: Recipe, material: Material, where: torch.device, precision: str) -> tuple[Trainer, list[Batch]]:
+def set_up(
+    recipe: Recipe, material: Material, where: torch.device, precision: str, ranks: Ranks = ALONE
+) -> tuple[Trainer, list[Batch]]:
     """The trainer, and the batches to validate with."""
     model = load_frozen(recipe, material.base_model, material.base_model_config, where, precision)
     prediction = prediction_type_of(recipe, model)
     network = attach_network(recipe, model)
     if recipe.network_weights:
         start_from(network, recipe.network_weights)
-    feed = Feed(recipe, material.pictures, material.latents, model.tokenizer, model.scaling_factor, where)
+    data = (material.pictures, material.latents)
+    place = (ranks.number, ranks.count)
+    feed = Feed(recipe, *data, model.tokenizer, model.scaling_factor, where, *place)
     trainer = Trainer(
         recipe,
         model,
@@ -93,6 +110,7 @@ def _set_up(recipe: Recipe, material: Material, where: torch.device, precision: 
         precision=precision,
         prediction_type=prediction,
         zero_terminal_snr=has_zero_terminal_snr(recipe, model, prediction),
+        ranks=ranks,
     )
     validating = make_batches(
         [picture.key for picture, _ in material.held_out],
@@ -120,6 +138,7 @@ def _run_epochs(
     total, epochs = trainer.total_steps, recipe.epochs(feed.steps_per_epoch)
     wanted = {epoch: run.epoch_path(name, epoch) for epoch in saved_epochs(epochs, recipe.save_every_n_epochs)}
     begun = resume(run, wanted, network, trainer.optimizer, trainer.scaler, rows_after=trainer.steps_after)
+    trainer.ranks.agree(begun.epoch)
     done, rows, checks = begun.epoch, begun.rows, begun.checks
     started = begun.started or now()
     before = trainer.steps_after(done)

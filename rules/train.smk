@@ -16,7 +16,8 @@ rule train_lora:
         MODEL_ENV
     threads: 8
     resources:
-        gpu=1,
+        # cards; on one machine the profile's limit decides, on a cluster these are asked for
+        gpu=CONFIG["train"]["num_processes"],
     params:
         digest=settings_digest("train"),
         runs="work/runs",

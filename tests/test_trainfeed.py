@@ -72,7 +72,9 @@ def test_processes_share_the_batches_of_every_step(files, tokenizer, count, accu
     assert {feed.steps_per_epoch for feed in feeds} == {alone.steps_per_epoch}
     steps = [list(feed.steps(1)) for feed in feeds]
     for number, whole in enumerate(alone.steps(1)):
-        parts = [batch for taken in zip(*(s[number] + [None] * accumulated for s in steps), strict=False) for batch in taken]
+        parts = [
+            batch for taken in zip(*(s[number] + [None] * accumulated for s in steps), strict=False) for batch in taken
+        ]
         together = [batch for batch in parts if batch is not None]
         assert len(together) == len(whole)
         assert all(torch.equal(a, b) for a, b in zip(flatten([together]), flatten([whole]), strict=True))

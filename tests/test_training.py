@@ -109,6 +109,14 @@ def test_reruns_are_byte_identical(ground, finished, tmp_path):
     assert (tmp_path / "out" / "loss.tsv").read_bytes() == (finished[0] / "out" / "loss.tsv").read_bytes()
 
 
+@pytest.mark.parametrize("workers", [1, 4])
+def test_threads_that_make_batches_change_no_byte(ground, finished, tmp_path, workers):
+    index = train(ground, tmp_path / "out", tmp_path / "runs", max_data_loader_n_workers=workers)
+    assert index == finished[1]  # the run's identity too
+    assert loras(tmp_path / "out") == loras(finished[0] / "out")
+    assert (tmp_path / "out" / "loss.tsv").read_bytes() == (finished[0] / "out" / "loss.tsv").read_bytes()
+
+
 @pytest.mark.parametrize("moment", ["before the state", "after the state", "in the epoch"])
 def test_resumed_run_is_byte_identical(ground, finished, tmp_path, monkeypatch, moment):
     class Killed(BaseException):
