@@ -53,7 +53,9 @@ def check_effect(network: Network, recipe: Recipe, precision: str, probe: Callab
             "The LoRA does nothing: all its up-weights are zero.",
             found=f"{_rates(recipe)}, lr_warmup_steps {recipe.lr_warmup_steps}",
             expected="weights that moved",
-            setting="a higher train.unet_lr, fewer train.lr_warmup_steps, or train.mixed_precision: bf16",
+            setting=_bf16(precision)
+            + ("fewer train.lr_warmup_steps, or " if recipe.lr_warmup_steps else "")
+            + "a higher train.unet_lr",
         )
     with network.switched_off():
         without = probe()

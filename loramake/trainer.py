@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from itertools import islice
@@ -25,6 +26,8 @@ from loramake.stepping import Batch, training_step
 from loramake.textencode import encode
 from loramake.trainfeed import Feed
 
+_SECONDS_SHOWN = 2.0  # between two looks at the loss
+_STEPS_SHOWN = 50  # over which the loss on show is a mean
 _PROBE_SIDE = 8  # latent pixels; the smallest that every SD1 U-Net takes
 
 
@@ -86,7 +89,7 @@ class Trainer:
             bar: the run's progress bar, in optimizer steps.
         """
         first = (epoch - 1) * self.feed.steps_per_epoch
-        records = []
+        records, read = [], 0.0
         bar.set_description_str(f"epoch {epoch}/{self.recipe.epochs(self.feed.steps_per_epoch)}", refresh=False)
         for number, batches in enumerate(islice(self.feed.steps(epoch), self.total_steps - first)):
             rates = self._rates(first + number)
@@ -96,8 +99,10 @@ class Trainer:
             loss, norm = self._step(batches, rates)
             records.append((first + number + 1, rates, loss, norm))
             # reading a loss waits for the device: only now and then
-            if number % 20 == 19:
-                bar.set_postfix_str(f"loss {loss.item():.4f}, {_gigabytes(self.device):.1f} GB", refresh=False)
+            if time.monotonic() - read > _SECONDS_SHOWN or not number:
+                mean = torch.stack([record[2] for record in records[-_STEPS_SHOWN:]]).mean().item()
+                bar.set_postfix_str(f"loss {mean:.4f}, {_gigabytes(self.device):.1f} GB", refresh=False)
+                read = time.monotonic()
             bar.update()
         return [
             f"{step}\t{epoch}\t{loss.item():.6f}\t{rates[0]:.6g}\t{rates[1]:.6g}\t{norm.item():.6f}"

@@ -145,7 +145,9 @@ def _run_epochs(
     events = EventLog(run.events, before)
     with tqdm(total=total, initial=before, unit="step") as bar:
         if validating and not checks:
-            checks.append(_validate(0, 0, trainer, validating))
+            with trainer.at_rest():
+                checks.append(_validate(0, 0, trainer, validating))
+            events.add(checks, VALIDATION_COLUMNS.split("\t"))
         for epoch in range(done + 1, epochs + 1):
             added = trainer.train_epoch(epoch, bar)
             rows += added
@@ -166,10 +168,18 @@ def _run_epochs(
             events.add(checks[-1:], VALIDATION_COLUMNS.split("\t"))
             # last: the state is what says that the epoch is whole
             save_state(run.folder, network, trainer.optimizer, trainer.scaler, epoch=epoch, started=started)
+            bar.write(_summary(epoch, epochs, added, checks))
     events.close()
     passes = total / feed.steps_per_epoch * feed.showings  # of a last epoch cut short: about
     run.finish(sorted(wanted.items()), image_passes=round(passes), optimizer_steps=total)
     return total - before
+
+
+def _summary(epoch: int, epochs: int, rows: Sequence[str], checks: Sequence[str]) -> str:
+    """A line for the log, which holds no progress bar."""
+    mean = sum(float(row.split("\t")[2]) for row in rows) / len(rows)
+    validation = f", validation {float(checks[-1].split()[2]):.4f}" if checks else ""
+    return f"epoch {epoch} of {epochs}: {len(rows)} steps, mean loss {mean:.4f}{validation}"
 
 
 def _validate(steps: int, epoch: int, trainer: Trainer, batches: Sequence[Batch]) -> str:

@@ -189,6 +189,18 @@ def test_character_without_a_usable_picture_is_refused(built):
     built.build()
 
 
+def test_broken_lora_is_refused_and_costs_nothing_that_was_there(built):
+    before = built.work()
+    # the first gradients of down are zero: AdamW without eps divides by them
+    built.write_config(train={"optimizer_args": ["eps=0"]})
+    run = built.snakemake("loras/shim/base")
+    built.write_config()
+    assert run.status == 1 and "Traceback" not in run.text
+    assert "NaN" in run.text and "to change: a lower train.unet_lr" in run.text
+    built.build()
+    assert built.work().since(before) == (0, 0, 0)
+
+
 def test_unreadable_picture_is_left_out_with_its_reason(built):
     broken = built.folder / "downloads/8.png"
     broken.write_bytes((built.folder / "downloads/1.png").read_bytes()[:60])
