@@ -16,8 +16,6 @@ from trainable import SETTINGS, make_base, make_dataset, make_latents
 from loramake import dataparallel
 from loramake.errors import UserError
 from loramake.lora import load_file
-from loramake.recipe import make_recipe
-from loramake.runs import Run
 from loramake.training import train_lora
 
 HOUSE = Path(__file__).resolve().parents[1]
@@ -102,10 +100,9 @@ def test_a_process_that_fails_says_why(tmp_path):
     assert "abacus" in str(error.value) and "num_processes: 1" in str(error.value)
 
 
-def test_fewer_cards_than_processes(monkeypatch, tmp_path):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+def test_fewer_cards_than_processes(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    dataparallel._check_cards(torch.device("cuda"), 1)
     with pytest.raises(UserError) as error:
-        recipe = make_recipe({"num_processes": 2})
-        dataparallel.run_parallel(Run(tmp_path, ""), recipe, None, name="", device="cuda", threads=1)
+        dataparallel._check_cards(torch.device("cuda"), 2)
     assert "num_processes: 1" in str(error.value)
