@@ -139,22 +139,26 @@ def _judge_artists(group: Group, limit: float) -> Remark:
         text = "No tag and no downloaded post names an artist: whether one style prevails is for your eyes to say."
         return Remark(NOTE, "Artists are not known", text)
     label, share = group.largest
+    whose = f"of the {count_pictures(group.known)} whose artist is known"
     if share > limit:
         text = "A single style is learned along with the character. Add pictures by others."
-        return Remark(WARNING, f"One artist drew {share:.0%} of the pictures: {label}", text)
-    return Remark(GOOD, count_pictures(len(group.counts), "artist"), f"The commonest, {label}, drew {share:.0%}.")
+        return Remark(WARNING, f"One artist drew {share:.0%} {whose}: {label}", text)
+    return Remark(
+        GOOD, count_pictures(len(group.counts), "artist"), f"The commonest, {label}, drew {share:.0%} {whose}."
+    )
 
 
 def _judge_ratings(group: Group, limit: float) -> Remark | None:
     if not group.known:
         return None
     label, share = group.largest
+    whose = f"of the {count_pictures(group.known)} whose rating is known"
     if label == "general" and share > limit:
-        return Remark(GOOD, f"{share:.0%} are rated general", "What the LoRA draws will be safe for work by habit.")
+        return Remark(GOOD, f"{share:.0%} {whose} are general", "What the LoRA draws will be safe for work by habit.")
     if share > limit:
         text = "Prompts for anything else come out badly. Balance the ratings, at best towards general."
-        return Remark(WARNING, f"One-sided ratings: {share:.0%} {label}", text)
-    return Remark(GOOD, "Ratings are balanced", f"The commonest is {label}, {share:.0%}.")
+        return Remark(WARNING, f"One-sided ratings: {share:.0%} {whose} are {label}", text)
+    return Remark(GOOD, "Ratings are balanced", f"The commonest is {label}, {share:.0%} {whose}.")
 
 
 def judge_fit(small: int, cropped: int, pictures: int) -> list[Remark]:

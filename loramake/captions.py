@@ -17,8 +17,10 @@ from loramake.files import atomic_folder, write_text
 from loramake.implications import read_implications
 from loramake.rawfiles import RawFolder, read_raw_folder
 from loramake.rawtags import read_raw_tags, read_side_file
+from loramake.repairs import Change
 from loramake.screening import kept_files
 from loramake.taglist import TagList, read_tag_list
+from loramake.texttags import GONE, gone_tags
 
 TRANSPARENT = "transparent background"
 ON_WHITE = ("white background", "simple background")
@@ -99,12 +101,12 @@ def normalize_tags(
     """
     raw = read_raw_folder(manifest)
     by_hand = read_edits(edits, raw.names)
-    flattened = {name for name, done in read_changes(clean_dir).items() if any(each.change == "alpha" for each in done)}
+    changes = read_changes(clean_dir)
     known = (read_tag_list(Path(tag_list)) if tag_list else TagList({}, {})).knowing(_side_categories(raw))
     implied = read_implications(implications) if fold_implied else None
     rules = make_rules(tag, trigger, drop, keep, drop_costumes, rename, known, drop_categories, implied)
     captions = [
-        _caption(raw, name, autotags, rules, known, by_hand.get(name, Edit()), name in flattened)
+        _caption(raw, name, autotags, rules, known, by_hand.get(name, Edit()), changes.get(name, []))
         for name in kept_files(screen_tsv)
     ]
     with atomic_folder(out_dir) as folder:
@@ -128,7 +130,13 @@ def _side_categories(raw: RawFolder) -> list[Mapping[str, Sequence[str]]]:
 
 
 def _caption(
-    raw: RawFolder, name: str, autotags: Path | None, rules: CaptionRules, known: TagList, edit: Edit, flattened: bool
+    raw: RawFolder,
+    name: str,
+    autotags: Path | None,
+    rules: CaptionRules,
+    known: TagList,
+    edit: Edit,
+    changes: Sequence[Change],
 ) -> Caption:
     read = read_raw_tags(raw, name, autotags)
     sources = [word for word, there in (("file", read.written), ("tagger", read.automatic)) if there]
@@ -139,9 +147,11 @@ def _caption(
         add_tags=tuple(map(known.canonical, edit.add_tags)),
         drop_tags=(*edit.drop_tags, *map(known.canonical, edit.drop_tags)),
     )
-    found = background_tags(edit.edit_tags(found), flattened)
-    written, fates = rules.judge(found)
-    return Caption(name, " and ".join(sources) or "none", found, written, fates)
+    found = background_tags(edit.edit_tags(found), any(each.change == "alpha" for each in changes))
+    # what was written by hand stays, and so does what no rule may drop
+    gone = [tag for tag in gone_tags(found, changes) if tag not in edit.add_tags and not rules.protected(tag)]
+    written, fates = rules.judge([tag for tag in found if tag not in gone])
+    return Caption(name, " and ".join(sources) or "none", found, written, dict.fromkeys(gone, GONE) | fates)
 
 
 def background_tags(found: Sequence[str], flattened: bool) -> list[str]:

@@ -17,7 +17,7 @@ from loramake.repairs import Repaired
 PANEL = (210, 236)  # px of one picture, before or after
 _GAP, _TEXT, _LINES = 8, 13, 3
 _PAPER, _CARD, _INK, _FAINT, _PAINTED, _CUT = "#eef0f3", "#ffffff", "#1b1f27", "#697282", "#e5342b", "#1769e0"
-_MOST = 400  # pairs; more would make a picture that no viewer opens
+_MOST = 180  # pairs; taller sheets are slow to open, and the dataset report shows all
 
 
 @dataclass(frozen=True)
@@ -73,12 +73,13 @@ def draw_sheet(pairs: Sequence[Pair], out_png: Path) -> None:
     """Lay the pairs out, a caption under each, the first _MOST of them."""
     shown = pairs[:_MOST]
     card = (2 * PANEL[0] + 3 * _GAP, PANEL[1] + round(_TEXT * (1.5 + 1.3 * _LINES)) + 3 * _GAP)
-    across = max(1, min(len(shown), round(math.sqrt(len(shown) * card[1] / card[0] * 1.6)) or 1))
+    # with more than six across the captions cannot be read on a screen as wide as the sheet
+    across = max(1, min(6, len(shown), round(math.sqrt(len(shown) * card[1] / card[0] * 1.6)) or 1))
     down = math.ceil(len(shown) / across)
     head = 4 * _TEXT
     sheet = Image.new("RGB", (across * (card[0] + _GAP) + _GAP, head + down * (card[1] + _GAP)), _PAPER)
     pen = ImageDraw.Draw(sheet)
-    more = f", the first {len(shown)} of {len(pairs)}; the rest are listed in changes.tsv" if pairs[_MOST:] else ""
+    more = f", the first {len(shown)} of {len(pairs)}; all are in the dataset report" if pairs[_MOST:] else ""
     title = f"{len(pairs)} pictures changed by cleaning{more}: before (red: painted over, blue: kept) and after"
     title = title if pairs else "Cleaning changed no picture."
     title, size = lettering.fit(title, _TEXT * 1.3, sheet.width - 2 * _GAP)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from loramake.buckets import assign, listed_buckets, square_options
-from loramake.errors import UserError
-from loramake.images import read_header
+from loramake.buckets import listed_buckets, square_options
+from loramake.placing import place_picture
 from loramake.tables import write_table
 from loramake.trainplan import TrainPlan, make_plan
-from loramake.trainset import Picture, read_pictures
+from loramake.trainset import read_pictures
 
 COLUMNS = ("part", "name", "pictures", "repeats", "image passes", "optimizer steps")
 
@@ -44,18 +43,9 @@ def count_steps(
     options = square_options(
         resolution, enable_bucket, min_bucket_reso, max_bucket_reso, bucket_reso_steps, bucket_no_upscale
     )
-    listed = listed_buckets(options)
-
-    def bucket(picture: Picture) -> tuple[int, int]:
-        try:
-            return assign(read_header(picture.path).size, **options, buckets=listed).bucket
-        except UserError as error:
-            raise UserError(
-                error.what, file=picture.path, found=error.found, expected=error.expected, setting=error.setting
-            ) from error
-
+    placing = {**options, "buckets": listed_buckets(options)}
     pictures = read_pictures(dataset_dir)
-    shown = [(picture.folder, picture.repeats, bucket(picture)) for picture in pictures]
+    shown = [(each.folder, each.repeats, place_picture(each.path, placing)[1].bucket) for each in pictures]
     plan = make_plan(shown, train_batch_size, max_train_epochs)
     rows = table_rows(plan)
     write_table(out_tsv, COLUMNS, rows)

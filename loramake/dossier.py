@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from loramake import images
-from loramake.buckets import Placement, Size, assign
+from loramake.buckets import Placement, Size
 from loramake.cleaning import Change, read_changes
 from loramake.edits import Edit, read_edits
 from loramake.errors import UserError
+from loramake.placing import place_picture
 from loramake.rawfiles import RawFolder, is_picture_name, read_raw_folder
 from loramake.rawtags import read_raw_tags, read_side_file
+from loramake.repairs import boxes_in
 from loramake.screening import read_decisions
 from loramake.screenrules import Decision
 from loramake.trainset import Picture, read_pictures
@@ -78,12 +80,14 @@ class Record:
         raw: the file, where it is a picture that may be shown.
         changes: what cleaning did to it.
         training: how it is trained; None where it was dropped.
+        marks: where cleaning worked on it: "painted" or "kept", and left, top, width, height, 0…1 of the picture.
     """
 
     decision: Decision
     raw: Path | None
     changes: tuple[Change, ...]
     training: Training | None
+    marks: tuple[tuple[str, tuple[float, float, float, float]], ...] = ()
 
     @property
     def name(self) -> str:
@@ -135,8 +139,24 @@ def read_dossier(
         # what the minors rule dropped is named, never shown
         shown = is_picture_name(name) and decision.rule != "minors"
         path = raw.folder / name if shown else None
-        records.append(Record(decision, path, tuple(changes.get(name, ())), training))
+        done = tuple(changes.get(name, ()))
+        records.append(Record(decision, path, done, training, _marks(done, path) if path else ()))
     return records
+
+
+def _marks(changes: Sequence[Change], raw: Path) -> tuple[tuple[str, tuple[float, float, float, float]], ...]:
+    """What was painted over, and what was kept last of all."""
+    painted = [box for each in changes if each.change in ("paint", "text") for box in boxes_in(each.detail)]
+    # a crop names first what it kept; each is within the one before
+    kept = [boxes_in(each.detail)[:1] for each in changes if each.change in ("crop", "text crop", "aspect")]
+    marked = [("painted", box) for box in painted] + [("kept", box) for box in (kept[-1] if kept else [])]
+    if not marked:
+        return ()
+    width, height = images.read_header(raw).size
+    return tuple(
+        (kind, (left / width, top / height, (right - left) / width, (bottom - top) / height))
+        for kind, (left, top, right, bottom) in marked
+    )
 
 
 def _describe(raw: RawFolder, name: str, edit: Edit, autotags: Path | None) -> Described:
@@ -151,7 +171,5 @@ def _describe(raw: RawFolder, name: str, edit: Edit, autotags: Path | None) -> D
 
 
 def _training(picture: Picture, classes: Mapping[str, Sequence[str]], placing: Mapping[str, object]) -> Training:
-    size = images.read_header(picture.path).size
-    return Training(
-        picture.path, picture.folder, picture.repeats, picture.caption, size, assign(size, **placing), classes
-    )
+    size, placement = place_picture(picture.path, placing)
+    return Training(picture.path, picture.folder, picture.repeats, picture.caption, size, placement, classes)

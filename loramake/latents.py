@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from loramake.buckets import assign, listed_buckets, square_options
+from loramake.buckets import listed_buckets, square_options
 from loramake.errors import UserError
 from loramake.files import hash_value, link_or_copy
-from loramake.images import read_header as read_image_header
 from loramake.latentfiles import FLIPPED, LatentFile, read_latent_file
 from loramake.modelhash import content_hash
+from loramake.placing import place_picture
 from loramake.revisions import REVISIONS
 from loramake.stamps import hash_files
 from loramake.trainset import Picture, read_class_pictures, read_pictures
@@ -63,15 +63,14 @@ def cache_latents(
     options = square_options(
         resolution, enable_bucket, min_bucket_reso, max_bucket_reso, bucket_reso_steps, bucket_no_upscale
     )
-    listed = listed_buckets(options)
+    placing = {**options, "buckets": listed_buckets(options)}
     wanted, missing = {}, {}
     for picture, mirrored in [(p, m) for m in (False, True)[: 1 + flip_aug] for p in pictures]:
         made_of = [hashes[picture.key], vae_hash, options, REVISIONS["latents"], *([FLIPPED] if mirrored else [])]
         cached = cache_dir / f"{hash_value(made_of)[:32]}.safetensors"
         wanted[f"{FLIPPED}/{picture.key}" if mirrored else picture.key] = cached
         if cached not in missing and not _is_whole(cached):
-            size = read_image_header(picture.path).size
-            placement = assign(size, **options, buckets=listed)
+            size, placement = place_picture(picture.path, placing)
             file = LatentFile(cached, hashes[picture.key], vae_hash, placement.bucket, size)
             missing[cached] = (picture, file, placement, mirrored)
     if missing:

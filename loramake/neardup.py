@@ -52,6 +52,12 @@ class Signature:
     bits: int
     colours: str
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether the picture is one colour all over: the mean colours of its 64 parts are equal."""
+        cells = np.frombuffer(base64.b64decode(self.colours), np.uint8).reshape(-1, 3)
+        return len(cells) > 0 and not np.ptp(cells, axis=0).any()
+
 
 def sign(thumbnail: Image.Image) -> Signature:
     """The signature of a thumbnail: its 64-bit perceptual hash and 8×8 mean colours.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from loramake.textboxes import Line
 from loramake.textregions import Region, find_regions
 
 LEFT = "left"  # a change that is none: what was seen, and why it stayed
+TEXT_CHANGES = ("text", "text crop")  # writing was painted over, or cut off
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,17 @@ def boxes_text(boxes: Iterable[Box]) -> str:
     return " ".join(str(list(box)) for box in boxes)
 
 
+def boxes_in(detail: str) -> list[Box]:
+    """The boxes that stand in the detail of a change, in their order."""
+    found = re.findall(r"\[(\d+), (\d+), (\d+), (\d+)\]", detail)
+    return [tuple(map(int, box)) for box in found]
+
+
+def named_kinds(change: Change) -> set[str]:
+    """The kinds of regions that stand in the detail of a change; see `Region.kind`."""
+    return set(re.findall(r"(\w+) \[", change.detail)) - {"to"}
+
+
 def _remove_text(work: Repaired, edit: Edit, rules: TextRules, lines: Callable[[np.ndarray], Sequence[Line]]) -> None:
     """Crop text off where that costs little, paint the rest over; all of it stays where it is too much."""
     pixels = np.asarray(work.after)
@@ -165,7 +178,7 @@ def _crop_aspect(work: Repaired, max_aspect: float) -> None:
     left, top = work.kept[:2]
     work.kept = (left + box[0], top + box[1], left + box[2], top + box[3])
     work.after = work.after.crop(box)
-    detail = f"{before[0]}x{before[1]} to {work.after.width}x{work.after.height}"
+    detail = f"{before[0]}x{before[1]} to {work.after.width}x{work.after.height}, {list(work.kept)}"
     work.changes.append(Change("aspect", detail))
 
 

@@ -7,11 +7,13 @@ from pathlib import Path
 
 from loramake import advice, reportpage, variety
 from loramake.buckets import listed_buckets, square_options
+from loramake.captiontables import read_caption_table, read_tag_table
 from loramake.dossier import Record, read_dossier
 from loramake.files import write_text
-from loramake.reportpage import CaptionLength, Pictures
-from loramake.thumbnails import make_thumbnails
-from loramake.tokens import choose_length, cut_tags, shipped_tokenizer, text_ids
+from loramake.reportpage import Pictures, Tables
+from loramake.screening import read_summary
+from loramake.thumbnails import data_uris, make_thumbnails, thumbnail_files
+from loramake.tokens import choose_length
 from loramake.trainplan import make_plan
 
 SMALL, LARGE = 112, 288  # px: longest side in the list of files, and in the previews
@@ -22,8 +24,11 @@ _ENLARGED, _CROPPED = 1.5, 0.2  # from here on a picture counts as blurred, or a
 def report_dataset(
     manifest: Path,
     screen_tsv: Path,
+    summary_tsv: Path,
     edits: Path | None,
     clean_dir: Path,
+    tag_tsv: Path,
+    caption_tsv: Path,
     dataset_dir: Path,
     out_html: Path,
     cache_dir: Path,
@@ -49,6 +54,8 @@ def report_dataset(
 
     Args:
         manifest, screen_tsv, edits, clean_dir, dataset_dir: see `dossier.read_dossier`.
+        summary_tsv: counts of `screening.screen_images`.
+        tag_tsv, caption_tsv: tables of `captions.normalize_tags`.
         out_html: the page.
         cache_dir: thumbnails of earlier runs.
         character: heading of the page.
@@ -68,7 +75,8 @@ def report_dataset(
     placing = {**options, "buckets": listed_buckets(options)}
     records = read_dossier(manifest, screen_tsv, edits, clean_dir, dataset_dir, autotags, tag, placing)
     trained = [record.training for record in records if record.training]
-    length, captions = measure_captions([each.caption for each in trained], max_token_length)
+    captions = {row.file: row for row in read_caption_table(caption_tsv)}
+    length = choose_length(max_token_length, [row.length.tokens for row in captions.values()])
     plan = make_plan(
         [(each.folder, each.repeats, each.placement.bucket) for each in trained], train_batch_size, max_train_epochs
     )
@@ -81,7 +89,9 @@ def report_dataset(
             sum(each.scale > _ENLARGED for each in trained), sum(each.lost > _CROPPED for each in trained), len(trained)
         ),
         *advice.judge_captions(
-            sum(bool(each.cut) for each in captions), sum("," not in each.caption for each in trained), length
+            sum(bool(row.length.cut[length]) for row in captions.values()),
+            sum(row.tags == 1 for row in captions.values()),
+            length,
         ),
         advice.judge_length(plan.passes * plan.epochs),
     ]
@@ -92,7 +102,7 @@ def report_dataset(
         groups,
         plan,
         length,
-        dict(zip((record.name for record in records if record.training), captions, strict=True)),
+        Tables(read_summary(summary_tsv), read_tag_table(tag_tsv), captions),
         _make_pictures(records, cache_dir, threads),
     )
     write_text(out_html, page)
@@ -100,35 +110,20 @@ def report_dataset(
     print(f"report on {len(records)} files, {warnings} warnings, {len(page.encode()) / 1e6:.1f} MB: {out_html}")
 
 
-def measure_captions(captions: Sequence[str], max_token_length: int | str) -> tuple[int, list[CaptionLength]]:
-    """The length in tokens that training reads, and each caption's own.
-
-    Args:
-        captions: as written.
-        max_token_length: "auto", 75, 150 or 225.
-    """
-    tokenizer = shipped_tokenizer()
-    counts = [len(text_ids(tokenizer, caption)) for caption in captions]
-    length = choose_length(max_token_length, counts)
-    cut = (
-        tuple(cut_tags(tokenizer, caption, length)) if count > length else ()
-        for caption, count in zip(captions, counts, strict=True)
-    )
-    return length, [CaptionLength(*each) for each in zip(counts, cut, strict=True)]
-
-
 def _make_pictures(records: Sequence[Record], cache_dir: Path, threads: int) -> Pictures:
     """The small pictures of the page; those it would be too heavy with are left out."""
     trained = {record.name: record.training for record in records if record.training}
     most_cut = sorted(trained, key=lambda name: -trained[name].lost)[:MOST_PREVIEWS]
     changed = [record for record in records if record.changes and record.raw]
-    small = {record.name: record.raw for record in records if record.raw}
-    small |= {name: training.path for name, training in trained.items()}
     after = {name: trained[name].path for name in [*most_cut, *(record.name for record in changed)]}
     before = {record.name: record.raw for record in changed}
+    large = thumbnail_files(after, LARGE, cache_dir / "after", threads=threads)
+    # the small ones of the list are made of the large ones where there are some: each picture is decoded once
+    small = {record.name: record.raw for record in records if record.raw}
+    small |= {name: training.path for name, training in trained.items()} | large
     return Pictures(
         make_thumbnails(small, SMALL, cache_dir / "small", threads=threads),
         # a transparent ground shows as such before cleaning
         make_thumbnails(before, LARGE, cache_dir / "before", threads=threads, see_through=True),
-        make_thumbnails(after, LARGE, cache_dir / "after", threads=threads),
+        data_uris(large),
     )

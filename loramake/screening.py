@@ -11,7 +11,7 @@ from loramake.edits import Edit, read_edits
 from loramake.errors import UserError
 from loramake.rawfiles import RawFolder, read_raw_folder
 from loramake.rawtags import RATINGS, read_raw_tags
-from loramake.screenrules import RULES, Candidate, Decision, Limits, judge, judge_copies, judge_stray
+from loramake.screenrules import RULES, Candidate, Decision, Limits, judge, judge_copies, judge_strays
 from loramake.survey import Facts, preview_path, read_thumbnail, survey
 from loramake.tables import read_table, write_table
 from loramake.tagrules import parse_expressions
@@ -90,7 +90,7 @@ def _decide(
     raw: RawFolder, pictures: Sequence[Candidate], limits: Limits, distance: int, cache_dir: Path
 ) -> list[Decision]:
     """A decision on every file, in natural order."""
-    decisions = {name: judge_stray(raw, name) for name in raw.strays}
+    decisions = judge_strays(raw)
     decisions |= {each.name: verdict for each in pictures if (verdict := judge(each, limits))}
     left = [each for each in pictures if each.name not in decisions]
     barred = [
@@ -121,6 +121,11 @@ def summarize(decisions: Sequence[Decision]) -> list[tuple[str, str, int]]:
     rows = [(*key, count) for key, count in counts.items()]
     rows.sort(key=lambda row: (RULES.index(row[0]), -row[2], row[1]))
     return [("kept", "", sum(each.keep for each in decisions)), *rows]
+
+
+def read_summary(summary_tsv: Path) -> list[tuple[str, str, int]]:
+    """The summary `screen_images` wrote, see `summarize`."""
+    return [(rule, reason, int(files)) for rule, reason, files in read_table(summary_tsv, SUMMARY_COLUMNS)]
 
 
 def read_decisions(screen_tsv: Path) -> list[Decision]:

@@ -17,7 +17,7 @@ from loramake.tagrules import TagExpression
 
 # in the order in which they are asked; the first that applies is the one that is named
 RULES = (
-    "minors", "unreadable", "edits", "animated", "missing tags", "rating", "tags", "too small", "aspect",
+    "minors", "unreadable", "edits", "animated", "missing tags", "rating", "tags", "too small", "aspect", "blank",
     "duplicate", "near-duplicate", "same name", "stray",
 )  # fmt: skip
 
@@ -67,16 +67,25 @@ class Limits:
     require_tags: bool
 
 
-def judge_stray(raw: RawFolder, name: str) -> Decision:
-    """The row of a file that is neither a picture nor belongs to one, or of a subfolder (`name/`)."""
+def judge_strays(raw: RawFolder) -> dict[str, Decision]:
+    """The rows of the files that are neither a picture nor belong to one, and of subfolders (`name/`)."""
+    beside = (*TAG_SUFFIXES, SIDE_SUFFIX)
+    others = [name for name in raw.strays if PurePath(name).suffix.lower() not in beside]
+    # film.txt and film.mp4.txt both are of film.mp4
+    owners = {key: name for name in others for key in (PurePath(name).stem, name)}
+    return {name: _judge_stray(name, owners.get(PurePath(name).stem, "")) for name in raw.strays}
+
+
+def _judge_stray(name: str, owner: str) -> Decision:
     if name.endswith("/"):
         return Decision(name, False, "stray", "a subfolder: not looked into")
     if name.startswith("."):
         return Decision(name, False, "stray", "a name that begins with a dot: rename it")
     suffix = PurePath(name).suffix.lower()
+    whose = f"of {owner}, which is not read" if owner else "without picture"
     kinds = {
-        "a tag file without picture": TAG_SUFFIXES,
-        "a side file without picture": (SIDE_SUFFIX,),
+        f"a tag file {whose}": TAG_SUFFIXES,
+        f"a side file {whose}": (SIDE_SUFFIX,),
         "a video": _VIDEOS,
         "an archive": _ARCHIVES,
         "an unfinished download": _UNFINISHED,
@@ -130,6 +139,9 @@ def _judge_size(picture: Candidate, limits: Limits) -> Decision | None:
     if facts.aspect > limits.reject_aspect:
         reason = f"{size} is {facts.aspect:.1f}:1, the limit is {limits.reject_aspect:g}:1"
         return Decision(picture.name, False, "aspect", reason)
+    if facts.signature.is_plain:
+        ground = " when put on white" if facts.see_through else ""
+        return Decision(picture.name, False, "blank", f"one colour all over{ground}")
     return None
 
 

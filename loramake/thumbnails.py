@@ -18,7 +18,12 @@ _MIME = "image/webp" if WebPImagePlugin.SUPPORTED else "image/jpeg"
 _QUALITY = 72
 
 
-def make_thumbnails(
+def make_thumbnails(pictures: Mapping[str, Path], side: int, cache_dir: Path, **options: object) -> dict[str, str]:
+    """A data URI of each picture, by the same keys; see `thumbnail_files`."""
+    return data_uris(thumbnail_files(pictures, side, cache_dir, **options))
+
+
+def thumbnail_files(
     pictures: Mapping[str, Path],
     side: int,
     cache_dir: Path,
@@ -26,8 +31,8 @@ def make_thumbnails(
     threads: int,
     see_through: bool = False,
     quality: int = _QUALITY,
-) -> dict[str, str]:
-    """A data URI of each picture, upright, in sRGB.
+) -> dict[str, Path]:
+    """A small file of each picture, upright, in sRGB.
 
     Args:
         pictures: any key → file.
@@ -38,7 +43,7 @@ def make_thumbnails(
         quality: of the compression, 0…100; one for all calls with this folder.
 
     Returns:
-        key → `data:image/…`; pictures that cannot be read are left out.
+        key → file; pictures that cannot be read are left out.
     """
     contents = _hash_all(pictures, cache_dir, threads)
     files = {key: cache_dir / f"{content}-{side}{_SUFFIX}" for key, content in contents.items()}
@@ -51,7 +56,12 @@ def make_thumbnails(
         pass
     for file in set(cache_dir.glob("*-*.*")) - set(files.values()):
         file.unlink(missing_ok=True)
-    return {key: _data_uri(file) for key, file in files.items() if file.is_file()}
+    return {key: file for key, file in files.items() if file.is_file()}
+
+
+def data_uris(thumbnails: Mapping[str, Path]) -> dict[str, str]:
+    """Thumbnails as `data:image/…`, by the same keys."""
+    return {key: _data_uri(file) for key, file in thumbnails.items()}
 
 
 def _hash_all(pictures: Mapping[str, Path], cache_dir: Path, threads: int) -> dict[str, str]:

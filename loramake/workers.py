@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -44,8 +45,10 @@ def map_items(
     """Yield (item, work(item)) in order, with a progress bar on stderr; `threads` at once (see `compute_ahead`)."""
     items = list(items)
     several = threads if threads > 1 and len(items) > 1 else 0
+    # in a file or a pipe a bar that moves ten times a second is noise
+    calm = {} if sys.stderr.isatty() else {"mininterval": 15, "maxinterval": 30, "ncols": 80}
     with (
-        tqdm(total=len(items), desc=title, unit="img", disable=not items) as bar,
+        tqdm(total=len(items), desc=title, unit="img", disable=not items, **calm) as bar,
         closing(compute_ahead(work, items, threads=several)) as results,
     ):
         for item, result in zip(items, results, strict=True):

@@ -6,8 +6,11 @@ rule report_dataset:
         manifest=raw_manifest,
         autotags=autotags,
         screen="work/screen/{character}.tsv",
+        summary="work/screen/{character}.summary.tsv",
         edits=edits_manifest,
         images="work/clean/{character}",
+        tag_table="work/tags/{character}.tags.tsv",
+        caption_table="work/tags/{character}.captions.tsv",
         dataset="dataset/{character}",
         settings=settings_file("report"),
     output:

@@ -9,13 +9,16 @@ from rawfolder import picture, write_raw
 from loramake.captionrules import costume_pattern, junk_patterns, make_rules
 from loramake.captions import background_tags, normalize_tags
 from loramake.captiontables import read_caption_table, read_tag_table
+from loramake.cleaning import COLUMNS as CHANGES
 from loramake.cleaning import clean_images
 from loramake.errors import UserError
 from loramake.implications import read_implications
+from loramake.repairs import Change
 from loramake.screening import COLUMNS
 from loramake.tables import write_table
 from loramake.taglist import TagList, read_tag_list
 from loramake.tagrules import parse_expressions
+from loramake.texttags import gone_tags
 
 NONE = TagList({}, {})
 
@@ -282,3 +285,49 @@ def test_the_table_names_what_each_length_would_cut(stages):
     cuts = [first.length.cut[limit] for limit in (75, 150, 225)]
     assert all(cut and cut == long[-len(cut) :] for cut in cuts)
     assert len(cuts[0]) > len(cuts[1]) > len(cuts[2])
+
+
+BUBBLE, SIGNATURE = (
+    Change("text", "bubble [1, 2, 30, 40]"),
+    Change("text crop", "to [0, 0, 9, 8], for text [1, 8, 5, 9]"),
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "gone"),
+    [
+        ([], []),
+        ([BUBBLE], ["speech bubble", "english text"]),
+        ([SIGNATURE], ["english text", "signature"]),
+        ([BUBBLE, SIGNATURE], ["speech bubble", "english text", "signature"]),
+        ([BUBBLE, Change("left", "text not near an edge: text [1, 2, 3, 4]")], []),
+        ([Change("crop", "[1, 2, 3, 4]"), Change("paint", "[1, 2, 3, 4]"), Change("alpha", "9%")], []),
+    ],
+)
+def test_tags_of_writing_go_with_the_writing(changes, gone):
+    found = ["1girl", "speech bubble", "english text", "signature", "context", "bubble"]
+    assert gone_tags(found, changes) == gone
+
+
+def test_writing_that_cleaning_removed_is_in_no_caption(tmp_path):
+    manifest = write_raw(tmp_path / "raw", {"1.png": picture(1), "1.txt": "1girl, signature, english text, smile"})
+    write_table(tmp_path / "screen.tsv", COLUMNS, [("1.png", "keep", "", "")])
+    (tmp_path / "clean").mkdir()
+    write_table(tmp_path / "clean/changes.tsv", CHANGES, [("1.png", SIGNATURE.change, SIGNATURE.detail)])
+    settings = {
+        "tag": "shim", "trigger": "shim", "drop": [], "drop_costumes": True, "rename": {}, "tag_list": "",
+        "drop_categories": [], "fold_implied": False, "implications": {},
+    }  # fmt: skip
+    tables = tmp_path / "tags.tsv", tmp_path / "captions.tsv"
+
+    def run(keep: list[str], edits: str = "files: {}") -> list[str]:
+        (tmp_path / "edits.yaml").write_text(edits, encoding="utf-8")
+        stages = manifest, tmp_path / "screen.tsv", tmp_path / "clean", tmp_path / "edits.yaml", None, tmp_path / "tags"
+        return normalize_tags(*stages, *tables, **settings, keep=keep)["1.png"]
+
+    assert run([]) == ["shim", "1girl", "smile"]
+    rows = {row.tag: row for row in read_tag_table(tables[0])}
+    assert (rows["signature"].pictures, rows["signature"].captions) == (1, 0)
+    assert rows["signature"].left_out
+    assert run(["signature"]) == ["shim", "1girl", "signature", "smile"]
+    assert "english text" in run([], "files: {1.png: {tags: {add: [english text]}}}")

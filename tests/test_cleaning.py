@@ -151,7 +151,7 @@ def test_a_half_written_cache_is_not_believed(tmp_path):
     clean(tmp_path, {"1.png": picture(1, (300, 60))})
     for file in (tmp_path / "cache").glob("*-*.json"):
         file.write_text("[")
-    assert clean(tmp_path, {}) == {"1.png": (Change("aspect", "300x60 to 180x60"),)}
+    assert clean(tmp_path, {}) == {"1.png": (Change("aspect", "300x60 to 180x60, [106, 0, 286, 60]"),)}
 
 
 def test_raw_files_are_never_written_to(tmp_path):

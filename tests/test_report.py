@@ -9,7 +9,6 @@ import sys
 from html.parser import HTMLParser
 
 import pytest
-from PIL import Image
 from rawfolder import picture, write_raw
 
 from loramake import pages, plots
@@ -68,7 +67,7 @@ def make(tmp_path):
         stages = [tmp_path / name for name in ("screen.tsv", "clean", "tags", "dataset", "dataset.html")]
         screen, clean, captions, dataset, page = stages
         screen_images(
-            manifest, hand, screen, tmp_path / "cache/screen",
+            manifest, hand, screen, tmp_path / "cache/screen", out_summary=tmp_path / "summary.tsv",
             reject_tags=["comic"], min_side=32, reject_aspect=8, near_duplicate_distance=0, require_tags=True,
         )  # fmt: skip
         clean_images(
@@ -90,7 +89,8 @@ def make(tmp_path):
             "max_train_epochs": 10, "max_token_length": 75, "flat_backgrounds": 0.5, "one_sided": 0.75, "rare_costume": 3,
         }  # fmt: skip
         report_dataset(
-            manifest, screen, hand, clean, dataset, page, tmp_path / "cache/report", character="shimakaze",
+            manifest, screen, tmp_path / "summary.tsv", hand, clean, tmp_path / "tags.tsv", tmp_path / "captions.tsv",
+            dataset, page, tmp_path / "cache/report", character="shimakaze",
             **{**settings, **changed},
         )  # fmt: skip
         return Page(page.read_text(encoding="utf-8"))
@@ -182,11 +182,38 @@ def test_the_cut_border_is_drawn(make):
 
 
 def test_cleaning_shows_before_and_after(make):
-    see_through = Image.new("RGBA", (64, 64))
-    page = make({**pair(1), "2.png": see_through, "2.txt": "shimakaze (azur lane), smile"})
+    page = make({**pair(1), "2.png": picture(2, (64, 64), "RGBA"), "2.txt": "shimakaze (azur lane), smile"})
     assert {"before", "after"} <= {each.get("alt") for each in page.all("img")}
     assert "see-through" in page.shown
     assert not {"before", "after"} & {each.get("alt") for each in make(pair(1)).all("img")}
+
+
+def test_what_was_painted_over_and_what_was_kept_is_outlined(make):
+    edits = "files: {2.png: {paint: [[0, 0, 50, 20]], crop: [0, 0, 100, 50]}}"
+    page = make({**pair(1), **pair(2, size=(200, 100))}, edits)
+    marks = {each["class"]: each["style"] for each in page.all("b") if "class" in each}
+    assert marks == {
+        "painted": "left:0.00%;top:0.00%;width:25.00%;height:20.00%",
+        "kept": "left:0.00%;top:0.00%;width:50.00%;height:50.00%",
+    }
+
+
+def test_the_cut_off_part_of_a_long_picture_is_outlined(make):
+    page = make({**pair(1), **pair(2, size=(400, 50))})
+    (style,) = (each["style"] for each in page.all("b") if "class" in each)
+    assert re.search("width:37.50%;height:100.00%", style)
+
+
+def test_reasons_are_counted_within_a_rule(make):
+    page = make({**pair(1), **pair(2, "comic"), **pair(3, "comic"), "film.mp4": b"x"})
+    assert "comic 2" in page.shown
+    assert "a video 1" in page.shown
+
+
+def test_tags_that_are_in_no_caption_are_listed_with_the_reason(make):
+    page = make({**pair(1, "highres"), **pair(2, "highres")})
+    assert "1 tag left out of captions" in page.shown
+    assert "highres 2, junk" in page.shown
 
 
 def test_captions_that_are_cut_are_listed(make):

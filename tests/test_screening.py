@@ -85,6 +85,40 @@ def test_every_rule_and_every_stray(tmp_path):
     assert kept_files(tmp_path / "work" / "screen" / "x.tsv") == ["1.png", "17.png"]
 
 
+def test_a_picture_of_one_colour_is_blank_once_it_stands_on_white(tmp_path):
+    ghost = Image.new("RGBA", (80, 80), (255, 255, 255, 0))
+    ghost.paste((255, 255, 255, 200), (10, 10, 60, 60))
+    dot = Image.new("RGB", (80, 80), "white")
+    dot.paste("black", (40, 40, 44, 44))
+    files = {
+        "1.png": ghost,
+        "2.png": Image.new("RGB", (80, 80), "red"),
+        "3.png": dot,
+        "4.png": Image.new("L", (80, 80)),
+    }
+    files |= {f"{number}.txt": "1girl" for number in (1, 2, 3, 4)}
+    decided = screen(tmp_path, files, edits="files: {4.png: {keep: true}}")
+    assert decided == {
+        "1.png": (False, "blank"), "2.png": (False, "blank"), "3.png": (True, ""), "4.png": (True, "edits"),
+    }  # fmt: skip
+
+
+def test_the_tag_file_of_a_film_is_said_to_be_its(tmp_path):
+    files = {
+        "1.png": picture(1),
+        "1.txt": "1girl",
+        "film.mp4": b"x",
+        "film.txt": "1girl",
+        "a.tif": b"x",
+        "a.tif.json": "{}",
+    }
+    screen(tmp_path, {**files, "alone.txt": "1girl"})
+    reasons = {each.file: each.reason for each in read_decisions(tmp_path / "work/screen/x.tsv")}
+    assert "film.mp4" in reasons["film.txt"]
+    assert "a.tif" in reasons["a.tif.json"]
+    assert "without picture" in reasons["alone.txt"]
+
+
 def test_duplicates_keep_the_largest(tmp_path):
     large = picture(1, (300, 400))
     files = {

@@ -11,8 +11,11 @@ with job_log(snakemake.log[0]):
     report_dataset(
         Path(snakemake.input.manifest),
         Path(snakemake.input.screen),
+        Path(snakemake.input.summary),
         Path(snakemake.params.edits) if snakemake.params.edits else None,
         Path(snakemake.input.images),
+        Path(snakemake.input.tag_table),
+        Path(snakemake.input.caption_table),
         Path(snakemake.input.dataset),
         Path(snakemake.output.html),
         Path(snakemake.params.cache),
