@@ -10,10 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from loramake import images
-from loramake.errors import UserError
 from loramake.files import atomic_folder, hash_value, read_json, to_json, write_text
 from loramake.modelhash import content_hash
-from loramake.rawfiles import RawFolder, read_raw_folder
+from loramake.rawfiles import RawFolder, read_raw_folder, short_name
 from loramake.rawtags import read_raw_tags
 from loramake.revisions import REVISIONS
 from loramake.stamps import hash_files
@@ -95,7 +94,7 @@ def untagged(raw: RawFolder) -> list[str]:
 
 
 def read_autotags(folder: Path | None) -> dict[str, list[str]]:
-    """What `autotag_images` wrote: tags by raw file name; nothing where there is no folder."""
+    """What `autotag_images` wrote: tags by `rawfiles.short_name` of the raw file; nothing where there is no folder."""
     if folder is None or not Path(folder).is_dir():
         return {}
     return {file.name[: -len(".txt")]: read_tags(file) for file in Path(folder).glob("*.txt")}
@@ -142,14 +141,7 @@ def _recall(file: Path) -> Scores | None:
 def _write(chosen: Mapping[str, list[str]], out_dir: Path) -> None:
     with atomic_folder(out_dir) as folder:
         for name, found in chosen.items():
-            file = folder / f"{name}.txt"
-            try:
-                file.write_bytes((", ".join(found) + "\n").encode())
-            except OSError as error:
-                raise UserError(
-                    "A tag file cannot be written.", file=name, found=error.strerror,
-                    expected="a name short enough for .txt at its end", setting="rename the file",
-                ) from error  # fmt: skip
+            (folder / f"{short_name(name)}.txt").write_bytes((", ".join(found) + "\n").encode())
 
 
 def _prune(cache_dir: Path, contents: set[str]) -> None:

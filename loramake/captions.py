@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from loramake import tags
 from loramake.captionrules import CaptionRules, make_rules
@@ -15,7 +15,7 @@ from loramake.edits import Edit, read_edits
 from loramake.errors import UserError
 from loramake.files import atomic_folder, write_text
 from loramake.implications import read_implications
-from loramake.rawfiles import RawFolder, read_raw_folder
+from loramake.rawfiles import RawFolder, output_stem, read_raw_folder
 from loramake.rawtags import read_raw_tags, read_side_file
 from loramake.repairs import Change
 from loramake.screening import kept_files
@@ -111,7 +111,7 @@ def normalize_tags(
     ]
     with atomic_folder(out_dir) as folder:
         for caption in captions:
-            write_text(folder / f"{PurePath(caption.file).stem}.txt", caption.text + "\n")
+            write_text(folder / f"{output_stem(caption.file)}.txt", caption.text + "\n")
     write_tag_table(out_tags, [(each.found, each.written, each.fates) for each in captions], known.category)
     write_caption_table(out_captions, [(each.file, each.source, each.written) for each in captions])
     _report(captions)

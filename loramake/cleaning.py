@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from loramake import cleansheet, cleanstore, images, textboxes
 from loramake.cleanstore import Cleaned
 from loramake.edits import Edit, read_edits
 from loramake.errors import UserError
 from loramake.files import atomic_folder, hash_value, link_or_copy
-from loramake.rawfiles import read_raw_folder
+from loramake.rawfiles import output_stem, read_raw_folder
 from loramake.repairs import Change, TextRules, aspect, repair
 from loramake.revisions import REVISIONS
 from loramake.screening import kept_files
@@ -128,7 +128,7 @@ def read_changes(clean_dir: Path) -> dict[str, list[Change]]:
 def _link(done: Mapping[str, Cleaned], names: Sequence[str], out_dir: Path) -> None:
     with atomic_folder(out_dir) as folder:
         for name in names:
-            link_or_copy(done[name].file, folder / f"{PurePath(name).stem}{done[name].file.suffix}")
+            link_or_copy(done[name].file, folder / f"{output_stem(name)}{done[name].file.suffix}")
         rows = [(name, change.change, change.detail) for name in names for change in done[name].changes]
         write_table(folder / CHANGES_FILE, COLUMNS, rows)
 

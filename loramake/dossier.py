@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from loramake import images
 from loramake.buckets import Placement, Size
@@ -13,7 +13,7 @@ from loramake.cleaning import Change, read_changes
 from loramake.edits import Edit, read_edits
 from loramake.errors import UserError
 from loramake.placing import place_picture
-from loramake.rawfiles import RawFolder, is_picture_name, read_raw_folder
+from loramake.rawfiles import RawFolder, is_picture_name, output_stem, read_raw_folder
 from loramake.rawtags import read_raw_tags, read_side_file
 from loramake.repairs import boxes_in
 from loramake.screening import read_decisions
@@ -128,7 +128,7 @@ def read_dossier(
     for decision in read_decisions(screen_tsv):
         name, training = decision.file, None
         if decision.keep:
-            picture = trained.get(PurePath(name).stem)
+            picture = trained.get(output_stem(name))
             if picture is None:
                 raise UserError(
                     "A kept picture is not in the dataset.", file=dataset_dir, found=f"none for {name}",

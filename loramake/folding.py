@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from loramake.edits import read_edits
 from loramake.errors import UserError
 from loramake.files import atomic_folder, link_or_copy
+from loramake.gathering import folder_tiers
 from loramake.manifest import natural_key
-from loramake.rawfiles import is_picture_name, read_raw_folder
+from loramake.rawfiles import RawFolder, is_picture_name, output_stem, read_raw_folder
 from loramake.repeats import image_passes, tier_repeats
 from loramake.screening import kept_files
 
@@ -58,12 +59,15 @@ def build_dataset(
     check_folder_name(trigger, "characters.<name>.trigger")
     pictures = sorted((file for file in clean_dir.iterdir() if is_picture_name(file.name)), key=_order)
     _check_pairs(pictures, clean_dir, tags_dir)
-    tier_of = _tiers(manifest, screen_tsv, edits, {NORMAL: 1.0, **tiers})
+    raw = read_raw_folder(manifest)
+    of_folders, folder_weights = folder_tiers(raw.folder, raw.names)
+    weights = {NORMAL: 1.0, **tiers, **folder_weights}
+    tier_of = _tiers(raw, screen_tsv, edits, weights, of_folders)
     groups: dict[str, list[Path]] = {}
     for picture in pictures:
         groups.setdefault(tier_of.get(picture.stem, NORMAL), []).append(picture)
     counts = {tier: len(group) for tier, group in groups.items()}
-    numbers = tier_repeats(counts, {NORMAL: 1.0, **tiers}, repeats, target_steps, max_train_epochs)
+    numbers = tier_repeats(counts, weights, repeats, target_steps, max_train_epochs)
     # the tier in the name keeps folders apart whose repeats come out the same
     labels = {tier: f"{numbers[tier]}_{trigger}" + (f"_{tier}" if tier != NORMAL else "") for tier in groups}
     with atomic_folder(out_dir) as folder:
@@ -112,9 +116,11 @@ def _check_pairs(pictures: Iterable[Path], clean_dir: Path, tags_dir: Path) -> N
             )  # fmt: skip
 
 
-def _tiers(manifest: Path, screen_tsv: Path, edits: Path | None, weights: Mapping[str, float]) -> dict[str, str]:
-    """Stem → tier of the kept pictures whose tier was written down."""
-    by_hand = read_edits(edits, read_raw_folder(manifest).names)
+def _tiers(
+    raw: RawFolder, screen_tsv: Path, edits: Path | None, weights: Mapping[str, float], of_folders: Mapping[str, str]
+) -> dict[str, str]:
+    """Stem → tier of the kept pictures whose tier was written down, or is that of their repeat folder."""
+    by_hand = read_edits(edits, raw.names)
     tiers = {}
     for name, edit in by_hand.items():
         if edit.tier and edit.tier not in weights:
@@ -123,6 +129,7 @@ def _tiers(manifest: Path, screen_tsv: Path, edits: Path | None, weights: Mappin
                 expected=", ".join(weights), setting="dataset.tiers",
             )  # fmt: skip
     for name in kept_files(screen_tsv):
-        if name in by_hand and by_hand[name].tier:
-            tiers[PurePath(name).stem] = by_hand[name].tier
+        tier = by_hand[name].tier if name in by_hand else ""
+        if tier := tier or of_folders.get(name, ""):
+            tiers[output_stem(name)] = tier
     return tiers

@@ -85,7 +85,8 @@ def _only_folder(raw_dir: Path) -> Path:
     raise UserError(
         "The pictures lie in several subfolders.", file=raw_dir,
         found=listed + (f" and {len(folders) - 3} more" if len(folders) > 3 else ""),
-        expected="all pictures and tag files in one folder", setting="move them together, or choose one by raw_dir",
+        expected="all pictures and tag files in one folder, or in repeat folders such as 6_shim and 3_shim",
+        setting="move them together, or choose one by raw_dir",
     )  # fmt: skip
 
 

@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
 from loramake import manifest as manifests
+from loramake.files import hash_value
 from loramake.images import PICTURE_SUFFIXES
 
 # Grabber's, gallery-dl's and kohya's; the first one found counts
 TAG_SUFFIXES = (".txt", ".caption")
 SIDE_SUFFIX = ".json"
+# bytes; file systems end at 255, and the longest ending that a stage adds is .safetensors
+_LONGEST = 240
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,19 @@ class RawFolder:
 def is_picture_name(name: str) -> bool:
     """Whether a file name has the suffix of a picture; subfolders are listed as `name/` and are none."""
     return PurePath(name).suffix.lower() in PICTURE_SUFFIXES and not name.startswith(".") and not name.endswith("/")
+
+
+def short_name(name: str) -> str:
+    """The name; one so long that nothing could be added to it as its beginning and a digest, which tells it apart."""
+    encoded = name.encode()
+    if len(encoded) <= _LONGEST:
+        return name
+    return f"{encoded[: _LONGEST - 17].decode(errors='ignore')}-{hash_value(name)[:16]}"
+
+
+def output_stem(name: str) -> str:
+    """Under which the stages write what they make of a raw file."""
+    return short_name(PurePath(name).stem)
 
 
 def pair_tag_files(names: Iterable[str]) -> dict[str, str]:

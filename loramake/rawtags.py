@@ -9,7 +9,7 @@ from pathlib import Path
 
 from loramake import tags
 from loramake.errors import UserError
-from loramake.rawfiles import RawFolder
+from loramake.rawfiles import RawFolder, short_name
 
 RATINGS = ("general", "sensitive", "questionable", "explicit")
 _RATINGS = {"g": RATINGS[0], "safe": RATINGS[0], "s": RATINGS[1], "q": RATINGS[2], "e": RATINGS[3]}
@@ -82,7 +82,7 @@ def read_raw_tags(raw: RawFolder, name: str, autotags: Path | None = None) -> Ra
         side, fault = _read_side_file(raw.folder / raw.side_files[name])
         note = "; ".join(filter(None, (note, fault)))
     automatic: list[str] = []
-    if autotags is not None and (file := Path(autotags) / f"{name}.txt").is_file():
+    if autotags is not None and (file := Path(autotags) / f"{short_name(name)}.txt").is_file():
         automatic = tags.read_tags(file)
     rating = rating_of(written) or side.rating or rating_of(automatic)
     every = tags.unique([*written, *side.tags, *automatic, f"rating:{side.rating}" if side.rating else ""])

@@ -12,7 +12,7 @@ from loramake.cleanstore import COPIED
 from loramake.errors import UserError
 from loramake.files import atomic_folder
 from loramake.folding import check_folder_name
-from loramake.rawfiles import RawFolder, read_raw_folder
+from loramake.rawfiles import RawFolder, output_stem, read_raw_folder
 from loramake.rawtags import read_raw_tags
 from loramake.tagrules import parse_expressions
 from loramake.workers import map_items
@@ -50,7 +50,7 @@ def build_regularisation(
             if problem:
                 left_out[name] = problem
             elif captions[name]:
-                (folder / label / f"{PurePath(name).stem}.txt").write_bytes((captions[name] + "\n").encode())
+                (folder / label / f"{output_stem(name)}.txt").write_bytes((captions[name] + "\n").encode())
         kept = len(raw.pictures) - len(left_out)
         if not kept:
             raise UserError(
@@ -88,9 +88,9 @@ def _put(source: Path, folder: Path) -> str:
         picture = images.flatten(images.load(source))
         if suffix and header.plain and not header.animated and not header.may_be_transparent:
             # never a link: the user's own file must not change with ours
-            shutil.copyfile(source, folder / f"{source.stem}{suffix}")
+            shutil.copyfile(source, folder / f"{output_stem(source.name)}{suffix}")
         else:
-            picture.save(folder / f"{source.stem}.png", compress_level=3)
+            picture.save(folder / f"{output_stem(source.name)}.png", compress_level=3)
     except images.PictureError as error:
         return error.what
     return ""

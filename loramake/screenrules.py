@@ -82,7 +82,7 @@ def _judge_stray(name: str, owner: str) -> Decision:
     if name.startswith("."):
         return Decision(name, False, "stray", "a name that begins with a dot: rename it")
     suffix = PurePath(name).suffix.lower()
-    whose = f"of {owner}, which is not read" if owner else "without picture"
+    whose = f"of a {PurePath(owner).suffix.lower()} file, which is not read" if owner else "without picture"
     kinds = {
         f"a tag file {whose}": TAG_SUFFIXES,
         f"a side file {whose}": (SIDE_SUFFIX,),

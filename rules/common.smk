@@ -6,7 +6,7 @@ import time
 from functools import cache, wraps
 from pathlib import Path
 
-from loramake import boorus, cells, files, loranames, manifest, prompts, schema, settings, variants
+from loramake import boorus, cells, files, gathering, loranames, manifest, prompts, schema, settings, variants
 from loramake.errors import LoramakeError, UserError
 
 
@@ -125,6 +125,13 @@ def raw_folder(name):
     return character_settings(name)["raw_dir"] or f"raw/{name}"
 
 
+@cache
+def gathered_folder(name):
+    """That folder; or the one that links the files of kohya's repeat folders in it."""
+    folder, links = raw_folder(name), Path(f"work/gathered/{name}")
+    return gathering.gather(folder, links, link=workflow.is_main_process)
+
+
 def must_download(wildcards):
     """Whether a character's list is not of a folder filled with today's settings: missing, older, or emptied since."""
     name = wildcards.character
@@ -148,7 +155,7 @@ def raw_manifest(wildcards):
     name = wildcards.character
     path = f"work/manifests/{name}.json"
     if name not in DOWNLOADED:
-        return write_once(path, manifest.raw_text(raw_folder(name), name))
+        return write_once(path, manifest.raw_text(gathered_folder(name), name))
     if must_download(wildcards):
         return path
     return write_once(path, manifest.raw_text(raw_folder(name), name, download=manifest.read_download(path)))

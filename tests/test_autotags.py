@@ -10,6 +10,8 @@ from tinytagger import LABELS, write_tagger
 from loramake import autotags as stage
 from loramake.autotags import autotag_images, read_autotags
 from loramake.errors import UserError
+from loramake.rawfiles import read_raw_folder
+from loramake.rawtags import read_raw_tags
 
 RED, BLUE = (Image.new("RGB", (40, 40), colour) for colour in ("red", "blue"))
 FILES = {
@@ -62,6 +64,15 @@ def test_only_pictures_without_tags(run, tmp_path, looks):
     ).read_text() == "amatsukaze (azur lane), blue theme, 1girl, ^_^, rating:general\n"
     assert read_autotags(tmp_path / "out") == run()
     assert read_autotags(None) == read_autotags(tmp_path / "nowhere") == {}
+
+
+def test_the_longest_names_have_tags_too(tmp_path):
+    names = [f"{'x' * 250}{end}.png" for end in "ab"]
+    manifest = write_raw(tmp_path / "raw", {name: Image.new("RGB", (40, 40), "red") for name in names})
+    settings = {"general_threshold": 0.35, "character_threshold": 0.85, "batch_size": 2, "pictures": "missing"}
+    autotag_images(manifest, tmp_path / "out", tmp_path / "cache", **settings, **write_tagger(tmp_path / "tagger"))
+    raw = read_raw_folder(manifest)
+    assert all("red theme" in read_raw_tags(raw, name, tmp_path / "out").automatic for name in names)
 
 
 def test_all_pictures_on_request(run):

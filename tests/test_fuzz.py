@@ -172,6 +172,8 @@ NAMES = [
     "--help.jpg", "~.png", "$HOME.png", "`id`.png", "a;b&c|d.png", "*?.png", "{character}.png", "тест 試験.jpg", "%s%n.png",
     "x" * 196 + ".png", "Case.png", "case.png", "CASE.jpg", "a\nb\tc.png", "con.png", "trailing dot..png", "#1, two.png",
     "\u202egnp.exe.png", "e\u0301.png", "é.png", "\\back\\slash.png", "9" * 30 + ".png", "²³.png",
+    # the longest names that a file system takes, alike up to their end
+    "\N{CYRILLIC SMALL LETTER EL}" * 125 + ".jpg", "\N{CYRILLIC SMALL LETTER EL}" * 124 + "a.jpg",
 ]  # fmt: skip
 
 

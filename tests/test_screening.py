@@ -114,8 +114,8 @@ def test_the_tag_file_of_a_film_is_said_to_be_its(tmp_path):
     }
     screen(tmp_path, {**files, "alone.txt": "1girl"})
     reasons = {each.file: each.reason for each in read_decisions(tmp_path / "work/screen/x.tsv")}
-    assert "film.mp4" in reasons["film.txt"]
-    assert "a.tif" in reasons["a.tif.json"]
+    assert ".mp4" in reasons["film.txt"]
+    assert ".tif" in reasons["a.tif.json"]
     assert "without picture" in reasons["alone.txt"]
 
 
