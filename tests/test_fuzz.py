@@ -13,13 +13,17 @@ import numpy as np
 import pytest
 from PIL import Image
 from rawfolder import picture, write_manifest
+from tinytagger import write_tagger
 
 from loramake import images, tags
+from loramake.autotags import autotag_images
 from loramake.captions import normalize_tags
 from loramake.cleaning import clean_images
 from loramake.folding import build_dataset
 from loramake.rawfiles import RawFolder, pair_side_files, pair_tag_files
 from loramake.rawtags import read_raw_tags
+from loramake.regularisation import build_regularisation
+from loramake.report import report_dataset
 from loramake.screening import read_decisions, screen_images
 
 SCREEN = {
@@ -94,8 +98,8 @@ def state(folder: Path) -> dict[str, str]:
     return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
 
 
-def run_stages(folder: Path, edits: Path | None = None) -> list:
-    """All dataset stages on `folder`/raw, written below `folder`/work; the decisions."""
+def run_stages(folder: Path, edits: Path | None = None, text: str = "ignore") -> list:
+    """The dataset stages on `folder`/raw, written below `folder`/work; the decisions."""
     manifest = write_manifest(folder / "raw")
     work = folder / "work"
     screen = work / "screen.tsv"
@@ -103,7 +107,7 @@ def run_stages(folder: Path, edits: Path | None = None) -> list:
         manifest, edits, screen, work / "cache" / "screen", **SCREEN,
         out_summary=work / "summary.tsv", out_sheet=work / "sheet.png", threads=2,
     )  # fmt: skip
-    clean_images(manifest, screen, edits, work / "clean", work / "cache" / "clean", **CLEAN, threads=2)
+    clean_images(manifest, screen, edits, work / "clean", work / "cache" / "clean", **CLEAN, text=text, threads=2)
     tables = work / "tags.tsv", work / "captions.tsv"
     normalize_tags(manifest, screen, work / "clean", edits, None, work / "tags", *tables, **TAGS)
     build_dataset(
@@ -111,6 +115,23 @@ def run_stages(folder: Path, edits: Path | None = None) -> list:
         trigger="shim", repeats=1, target_steps=1, max_train_epochs=1, tiers={},
     )  # fmt: skip
     return decisions
+
+
+def run_the_rest(folder: Path, edits: Path | None, tagger: dict[str, str]) -> None:
+    """What else reads raw pictures: the tagger, regularisation, and the report; on top of `run_stages`."""
+    manifest, work = folder / "raw.json", folder / "work"
+    autotag_images(
+        manifest, work / "autotags", work / "cache" / "autotags", **tagger, general_threshold=0.3,
+        character_threshold=0.8, batch_size=4, pictures="all", device="cpu", threads=2,
+    )  # fmt: skip
+    build_regularisation(manifest, work / "reg", reg_class="1girl", reg_repeats=1, threads=2)
+    report_dataset(
+        manifest, work / "screen.tsv", work / "summary.tsv", edits, work / "clean", work / "tags.tsv",
+        work / "captions.tsv", work / "dataset", work / "report.html", work / "cache" / "report", character="shim",
+        tag="shim", resolution=64, enable_bucket=True, min_bucket_reso=32, max_bucket_reso=128, bucket_reso_steps=32,
+        bucket_no_upscale=False, train_batch_size=1, max_train_epochs=1, max_token_length="auto", flat_backgrounds=0.5,
+        one_sided=0.75, rare_costume=3, autotags=work / "autotags", threads=2,
+    )  # fmt: skip
 
 
 def test_five_hundred_damaged_pictures(tmp_path):
@@ -125,8 +146,10 @@ def test_five_hundred_damaged_pictures(tmp_path):
         (raw / f"{number}.{suffix}").write_bytes(mutate(content, rng))
         (raw / f"{number}.txt").write_text("1girl", encoding="utf-8")
     (tmp_path / "elsewhere").mkdir()
+    tagger = write_tagger(tmp_path / "tagger")
     before, started = state(tmp_path), time.process_time()
     decisions = run_stages(tmp_path)
+    run_the_rest(tmp_path, None, tagger)
     # no hang: 520 tiny files cost seconds
     assert time.process_time() - started < 60
     after = state(tmp_path)
@@ -186,8 +209,10 @@ def test_hostile_names_go_through_all_stages(tmp_path):
         form = {"jpg": "JPEG", "webp": "WEBP"}.get(suffix, "PNG")
         (raw / name).write_bytes(encode(picture(seed, (20, 24)), form))
         (raw / f"{name.removesuffix(f'.{suffix}')}.txt").write_text("1girl, smile", encoding="utf-8")
+    tagger = write_tagger(tmp_path / "tagger")
     before = state(tmp_path)
     decisions = {each.file: each for each in run_stages(tmp_path)}
+    run_the_rest(tmp_path, None, tagger)
     after = state(tmp_path)
     assert {name: after.get(name) for name in before} == before
     assert {name.split("/")[0] for name in after.keys() - before.keys()} <= {"work", "raw.json"}
@@ -229,7 +254,8 @@ def test_raw_files_are_only_read(tmp_path):
             path.name: (state(raw)[path.name], path.stat().st_mtime_ns, path.stat().st_ino) for path in raw.iterdir()
         }
         for _ in range(2):
-            assert sum(each.keep for each in run_stages(tmp_path, edits)) == 5
+            assert sum(each.keep for each in run_stages(tmp_path, edits, text="paint")) == 5
+            run_the_rest(tmp_path, edits, write_tagger(tmp_path / "tagger"))
         now = state(raw)
         assert {
             path.name: (now[path.name], path.stat().st_mtime_ns, path.stat().st_ino) for path in raw.iterdir()
