@@ -17,6 +17,10 @@ min_version("9.10")
 configfile: "config/config.yaml"
 
 
+# what `snakemake --report report.html` begins with
+report: "workflow/report/workflow.rst"
+
+
 include: "rules/common.smk"
 
 

@@ -32,7 +32,13 @@ rule screen_images:
     output:
         tsv="work/screen/{character}.tsv",
         summary="work/screen/{character}.summary.tsv",
-        sheet="work/screen/{character}.png",
+        sheet=report(
+            "work/screen/{character}.png",
+            caption="../workflow/report/screening.rst",
+            category="Dataset",
+            subcategory="{character}",
+            labels={"what": "screening"},
+        ),
     log:
         "logs/screen_images/{character}.log",
     conda:
@@ -54,7 +60,13 @@ rule clean_images:
         settings=settings_file("clean"),
     output:
         images=directory("work/clean/{character}"),
-        sheet="work/clean/{character}.png",
+        sheet=report(
+            "work/clean/{character}.png",
+            caption="../workflow/report/cleaning.rst",
+            category="Dataset",
+            subcategory="{character}",
+            labels={"what": "cleaning"},
+        ),
     log:
         "logs/clean_images/{character}.log",
     conda:
@@ -81,7 +93,13 @@ rule normalize_tags:
         settings=settings_file("tags"),
     output:
         captions=directory("work/tags/{character}"),
-        tag_table="work/tags/{character}.tags.tsv",
+        tag_table=report(
+            "work/tags/{character}.tags.tsv",
+            caption="../workflow/report/tags.rst",
+            category="Dataset",
+            subcategory="{character}",
+            labels={"what": "tags"},
+        ),
         caption_table="work/tags/{character}.captions.tsv",
     log:
         "logs/normalize_tags/{character}.log",

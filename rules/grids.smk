@@ -28,7 +28,13 @@ rule assemble_grid:
         cells="work/cells/{character}/{variant}",
         settings=settings_file("sheet"),
     output:
-        grid="grids/{character}/{variant}.png",
+        grid=report(
+            "grids/{character}/{variant}.png",
+            caption="../workflow/report/grid.rst",
+            category="Grids",
+            subcategory="{character}",
+            labels={"what": "{variant}"},
+        ),
     log:
         "logs/assemble_grid/{character}/{variant}.log",
     conda:
@@ -44,6 +50,12 @@ use rule assemble_grid as assemble_base_grid with:
         cells="work/cells/{character}/base",
         settings=settings_file("sheet"),
     output:
-        grid="grids/{character}.png",
+        grid=report(
+            "grids/{character}.png",
+            caption="../workflow/report/grid.rst",
+            category="Grids",
+            subcategory="{character}",
+            labels={"what": "base"},
+        ),
     log:
         "logs/assemble_grid/{character}.log",

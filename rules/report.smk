@@ -14,7 +14,13 @@ rule report_dataset:
         dataset="dataset/{character}",
         settings=settings_file("report"),
     output:
-        html="reports/{character}/dataset.html",
+        html=report(
+            "reports/{character}/dataset.html",
+            caption="../workflow/report/dataset.rst",
+            category="Dataset",
+            subcategory="{character}",
+            labels={"what": "the whole set"},
+        ),
     log:
         "logs/report_dataset/{character}.log",
     conda:
@@ -42,7 +48,13 @@ rule report_character:
         dataset="reports/{character}/dataset.html",
         settings=settings_file("overview"),
     output:
-        html="reports/{character}.html",
+        html=report(
+            "reports/{character}.html",
+            caption="../workflow/report/overview.rst",
+            category="LoRA",
+            subcategory="{character}",
+            labels={"what": "all variants"},
+        ),
     log:
         "logs/report_character/{character}.log",
     conda:
@@ -60,7 +72,13 @@ rule report_character:
 # base and one variant side by side, whether or not the config names it
 use rule report_character as report_variant with:
     output:
-        html="reports/{character}/{variant}.html",
+        html=report(
+            "reports/{character}/{variant}.html",
+            caption="../workflow/report/overview.rst",
+            category="LoRA",
+            subcategory="{character}",
+            labels={"what": "{variant} beside base"},
+        ),
     log:
         "logs/report_character/{character}/{variant}.log",
     wildcard_constraints:

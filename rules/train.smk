@@ -9,7 +9,14 @@ rule train_lora:
         models=model_manifests("train"),
         settings=settings_file("train"),
     output:
-        lora=directory("loras/{character}/{variant}"),
+        lora=report(
+            directory("loras/{character}/{variant}"),
+            patterns=["loss.png"],
+            caption="../workflow/report/losses.rst",
+            category="LoRA",
+            subcategory="{character}",
+            labels={"what": "losses, {variant}"},
+        ),
     log:
         "logs/train_lora/{character}/{variant}.log",
     conda:
