@@ -8,6 +8,20 @@ from dataclasses import dataclass
 
 from loramake.outcomes import Pick
 
+# what the figures of docs/pick.md say; one that is not listed is shown under its own name alone
+MEANINGS = {
+    "score": "what the pick maximises: gain × trigger × obedience, the last two at most 1; 0 where something is broken",
+    "gain": "share of the base model's loss on her pictures that is gone",
+    "trigger": "how much her name changes a prediction, against a clothes or background tag",
+    "clothes": "how far it follows clothes tags beside her name; 1 is as far as the base model",
+    "background": "how far it follows background tags beside her name; 1 is as far as the base model",
+    "drift": "how far prompts without her name have moved from the base model",
+    "reach": "how much stronger the change would have to be to fit her pictures best; below 1 it is too strong",
+    "broken": "pictures that are black, flat, burnt or noise",
+    "tags": "share of the prompts' tags that the tagger sees in the pictures",
+}
+_COUNTS = ("epoch", "weight", "pictures")
+
 
 @dataclass(frozen=True)
 class Matrix:
@@ -23,6 +37,11 @@ class Matrix:
     epochs: Sequence[int]
     weights: Sequence[float | None]
     values: Mapping[tuple[int, float | None], float | None]
+
+    @property
+    def meaning(self) -> str:
+        """In words; "" where nobody wrote any."""
+        return MEANINGS.get(self.name, "")
 
     def shade(self, value: float | None) -> float:
         """Where a value lies between the lowest (0) and the highest (1)."""
@@ -42,12 +61,12 @@ class Matrix:
 
 
 def matrices(pick: Pick | None) -> list[Matrix]:
-    """Each numeric figure of a pick's rows; those without any value are left out."""
+    """Each numeric figure of a pick's rows, in the order of MEANINGS; those without any value are left out."""
     rows = pick.rows if pick else []
-    names = dict.fromkeys(key for row in rows for key in row if key not in ("epoch", "weight"))
+    names = dict.fromkeys(key for row in rows for key in row if key not in _COUNTS)
     epochs, weights = sorted({row["epoch"] for row in rows}), sorted({row["weight"] for row in rows})
     found = []
-    for name in names:
+    for name in sorted(names, key=lambda name: list(MEANINGS).index(name) if name in MEANINGS else len(MEANINGS)):
         values = {(row["epoch"], row["weight"]): _number(row.get(name)) for row in rows}
         if all(value is None for value in values.values()):
             continue

@@ -11,7 +11,8 @@ rule train_lora:
     output:
         lora=report(
             directory("loras/{character}/{variant}"),
-            patterns=["loss.png"],
+            # a pattern without a wildcard finds nothing
+            patterns=["{plot}.png"],
             caption="../workflow/report/losses.rst",
             category="LoRA",
             subcategory="{character}",

@@ -134,7 +134,7 @@ def test_a_pick_of_another_kind_is_refused(tmp_path, text):
 
 def test_a_figure_that_ignores_the_weight_has_one_column():
     rows = [{"epoch": e, "weight": w, "loss": e / 10, "drift": e * w, "note": "x"} for e in (1, 2) for w in (0.5, 1.0)]
-    loss, drift = matrices(Pick(1, 0.5, "good", "", rows))
+    drift, loss = matrices(Pick(1, 0.5, "good", "", rows))
     assert loss.weights == [None]
     assert loss.values == {(1, None): 0.1, (2, None): 0.2}
     assert drift.weights == [0.5, 1.0]
@@ -165,3 +165,12 @@ def test_numbers_of_the_plots():
 def test_the_report_needs_no_torch():
     code = "import loramake.overview, sys; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_figures_of_the_pick_are_explained_and_come_in_order():
+    rows = [
+        {"epoch": 1, "weight": w, "pictures": 4, "drift": w, "broken": 0, "score": w / 2, "odd": 3} for w in (0.5, 1)
+    ]
+    found = matrices(Pick(1, 0.5, "good", "", rows))
+    assert [each.name for each in found] == ["score", "drift", "broken", "odd"]
+    assert all(each.meaning for each in found[:3])
