@@ -12,10 +12,11 @@ from tqdm import tqdm
 from loramake.bank import BASE, load_bank
 from loramake.cells import Cell
 from loramake.devices import resolve_device, resolve_precision
-from loramake.errors import UserError
 from loramake.heap import keep_freed_memory
-from loramake.models import StableDiffusion1, load_sd1
+from loramake.models import StableDiffusion1, as_set, load_sd1
+from loramake.outofmemory import explain_shortage
 from loramake.painting import paint
+from loramake.remedies import list_rendering_remedies
 from loramake.textstates import Request
 
 _DTYPES = {"no": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -39,6 +40,8 @@ def paint_cells(
     height: int,
     batch_size: int,
     threads: int,
+    v_parameterization: bool | str = "auto",
+    zero_terminal_snr: bool | str = "auto",
     title: str = "render",
 ) -> None:
     """Draw cells and hand each to `keep` as soon as it is done, so that an interrupted run loses one batch.
@@ -49,35 +52,29 @@ def paint_cells(
         UserError: a model or LoRA that cannot be used, or too little memory.
     """
     torch.set_num_threads(threads)
-    model = _load(base_model, base_model_config, vae, device)
-    files, requests = _request(cells, negative_prompt)
-    drawn = paint(
-        model,
-        load_bank(model.unet, model.text_encoder, files),
-        requests,
-        sampler=sampler,
-        steps=steps,
-        cfg_scale=cfg_scale,
-        eta=eta,
-        width=width,
-        height=height,
-        clip_skip=clip_skip,
-        batch_size=batch_size,
-    )
-    try:
+    remedies = list_rendering_remedies(width, height, batch_size)
+    with explain_shortage("drawing. What was drawn stays", where := resolve_device(device), remedies):
+        model = _load(base_model, base_model_config, vae, where)
+        model = as_set(model, v_parameterization=v_parameterization, zero_terminal_snr=zero_terminal_snr)
+        files, requests = _request(cells, negative_prompt)
+        drawn = paint(
+            model,
+            load_bank(model.unet, model.text_encoder, files),
+            requests,
+            sampler=sampler,
+            steps=steps,
+            cfg_scale=cfg_scale,
+            eta=eta,
+            width=width,
+            height=height,
+            clip_skip=clip_skip,
+            batch_size=batch_size,
+        )
         for number, picture in tqdm(drawn, total=len(cells), desc=title, unit="cell"):
             keep(cells[number], Image.fromarray(picture))
-    except torch.OutOfMemoryError as error:
-        raise UserError(
-            "The memory of the graphics card is not enough for this batch.",
-            found=f"{batch_size} cells of {width}x{height} at once",
-            expected="fewer or smaller cells",
-            setting="grid.batch_size (half of it), grid.width, grid.height",
-        ) from error
 
 
-def _load(base_model: str, config: str, vae: str, device: str) -> StableDiffusion1:
-    place = resolve_device(device)
+def _load(base_model: str, config: str, vae: str, place: torch.device) -> StableDiffusion1:
     if place.type == "cpu":
         keep_freed_memory()
     dtype = _DTYPES[resolve_precision("auto", place)]

@@ -7,8 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from loramake import variants
 from loramake.epochs import saved_epochs
 from loramake.errors import UserError
+from loramake.files import hash_value
 from loramake.lorahash import lora_digest
 from loramake.prompts import parse
 from loramake.prompttree import LoraTag
@@ -31,11 +33,29 @@ class CalledLora:
     unet_weight: float
 
 
+def lora_title(character: str, overrides: Mapping[str, object], train: Mapping[str, object]) -> str:
+    """What the names of a variant's LoRA files begin with: shim, or shim-unet_lr-5e-4.
+
+    A webui calls LoRAs by these names, from one folder, and takes `=` in a prompt for its own.
+
+    Args:
+        character: its key.
+        overrides: settings of the variant, from `variants.parse`.
+        train: the config's settings; a variant that differs in none has the name of base.
+    """
+    differing = {key: value for key, value in overrides.items() if train[key] != value}
+    if not differing:
+        return character
+    title = f"{character}-{variants.spell(differing).replace('=', '-')}"
+    # a file's name holds 255 bytes, with epoch and suffix
+    return title if len(title) <= 200 else f"{title[:190]}-{hash_value(title)[:8]}"
+
+
 def epoch_names(name: str, max_train_epochs: int, save_every_n_epochs: int) -> list[str]:
     """The names of the epochs that a run will save, as the webui calls them.
 
     Args:
-        name: what the run's files begin with, the character's key.
+        name: what the run's files begin with, from `lora_title`.
     """
     return [f"{name}-{epoch:06d}" for epoch in saved_epochs(max_train_epochs, save_every_n_epochs)]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -90,6 +90,17 @@ def load_sd1(
         prediction_type=_prediction_type(configs["scheduler"], source),
         zero_terminal_snr=bool(configs["scheduler"].get("rescale_betas_zero_snr")) or _has_mark(source, "ztsnr"),
     )
+
+
+def as_set(
+    model: StableDiffusion1, *, v_parameterization: bool | str, zero_terminal_snr: bool | str
+) -> StableDiffusion1:
+    """The model with what settings say of it: true or false, or "auto" for what its file says."""
+    said = model.prediction_type
+    if v_parameterization != "auto":
+        said = "v_prediction" if v_parameterization else "epsilon"
+    zero = model.zero_terminal_snr if zero_terminal_snr == "auto" else bool(zero_terminal_snr)
+    return replace(model, prediction_type=said, zero_terminal_snr=zero and said == "v_prediction")
 
 
 def load_vae(

@@ -14,6 +14,7 @@ from loramake.denoising import compose, guide, make_denoiser, seeded_noise
 from loramake.models import StableDiffusion1
 from loramake.samplernames import resolve_eta
 from loramake.samplers import find_sampler, sample
+from loramake.sigmas import training_sigmas
 from loramake.textstates import PictureText, Request, TextStates, Windows, text_reader
 
 # pictures decoded at once: as many as have this many pixels together, at least one (a decoder takes much memory)
@@ -60,11 +61,13 @@ def paint(
     factor = 2 ** (len(model.vae.config.block_out_channels) - 1)
     shape = (model.unet.config.in_channels, height // factor, width // factor)
     like = next(model.unet.parameters())
+    table = training_sigmas(zero_terminal_snr=model.zero_terminal_snr)
     for places in _batches(requests, read, batch_size):
         batch = [requests[place] for place in places]
         noise = seeded_noise([request.seed for request in batch], shape, like.device)
         predict = _predictor(model.unet, bank, batch, [read[place] for place in places], texts, cfg_scale)
-        latents = sample(method, make_denoiser(predict, model.prediction_type), noise(), steps, noise, eta)
+        denoise = make_denoiser(predict, model.prediction_type, table)
+        latents = sample(method, denoise, noise(), steps, noise, eta, table)
         yield from zip(places, decode(model.vae, latents / model.scaling_factor), strict=True)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, fields
 
+from loramake.contradictions import train_problems, train_warnings
 from loramake.errors import UserError
 from loramake.optimizerkinds import kind_of, parse_arguments
 from loramake.schedules import NAMES as SCHEDULES
@@ -145,16 +146,11 @@ def _check_together(recipe: Recipe) -> None:
             )
         if recipe.unet_lr < 0.1:
             print(f"warning: unet_lr {recipe.unet_lr:g} is a factor with {recipe.optimizer_type}; 1 is usual")
-    if recipe.zero_terminal_snr is True and recipe.v_parameterization is False:
-        raise UserError(
-            "Without signal at the last timestep only velocity can be predicted, not noise.",
-            found="zero_terminal_snr: true, v_parameterization: false",
-            expected="both true, or zero_terminal_snr: false",
-            setting="train.v_parameterization",
-        )
-    for rank, alpha in (("network_dim", "network_alpha"), ("conv_dim", "conv_alpha")):
-        if getattr(recipe, alpha) > getattr(recipe, rank) > 0:
-            print(f"warning: {alpha} {getattr(recipe, alpha)} is above {rank} {getattr(recipe, rank)}: risky")
+    values = asdict(recipe)
+    if problems := train_problems(values):
+        raise UserError("\n".join(["Settings contradict each other.", *(f"  - {text}" for text in problems)]))
+    for text in train_warnings(values):
+        print(f"warning: {text}")
 
 
 def _check(recipe: Recipe, key: str, fits: Callable[[object], bool], expected: str) -> None:

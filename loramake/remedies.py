@@ -35,3 +35,13 @@ def list_rendering_remedies(width: int, height: int, batch_size: int) -> list[st
     smaller = [max(64, side * 3 // 4 // 8 * 8) for side in (width, height)]
     remedies += [f"grid.width: {smaller[0]} and grid.height: {smaller[1]} (now {width} and {height})"]
     return [*remedies, "other programs closed", "device: cpu"][:3]
+
+
+def list_encoding_remedies(largest: tuple[int, int]) -> list[str]:
+    """The same for encoding pictures; `largest` is the largest bucket, pixels. Three."""
+    width, height = largest
+    return [
+        f"train.resolution: three quarters (the largest bucket is now {width}x{height})",
+        "other programs closed",
+        "device: cpu, which encodes one picture at a time, for this stage",
+    ]

@@ -47,6 +47,8 @@ def render_cells(
     epochs: str | Sequence[int],
     lora_dir: str,
     threads: int,
+    v_parameterization: bool | str = "auto",
+    zero_terminal_snr: bool | str = "auto",
 ) -> None:
     """Make the cells of one grid: draw those that were never drawn, link all, write `cells.json`.
 
@@ -65,6 +67,7 @@ def render_cells(
         epochs: "all" or a list.
         lora_dir: folder of the LoRAs that prompts call beside the run's own epochs; "" for none.
         threads: CPU threads.
+        v_parameterization, zero_terminal_snr: of the model, where its file does not say so; "auto" for what it says.
 
     Raises:
         UserError: before anything is loaded: a prompt, weight, sampler or epoch that is not possible, a missing
@@ -86,7 +89,10 @@ def render_cells(
     }
     noise = _noise_settings(sampler, eta)
     models = _hash_models(cells_cache, base_model, base_model_config, vae)
-    shared = {**look, **noise, **models, "revision": REVISIONS["cells"]}
+    said = {"v_parameterization": v_parameterization, "zero_terminal_snr": zero_terminal_snr}
+    # at "auto" no part of the recipe: cells from before these settings stay
+    forced = {key: value for key, value in said.items() if value != "auto"}
+    shared = {**look, **noise, **models, **forced, "revision": REVISIONS["cells"]}
     cells = plan_cells(checkpoints, axis, texts, seeds, shared=shared, called=called)
     fields = _common_fields(look, noise, models["model"], base_model, vae)
     described = {cell: _describe(cell, negative, fields) for cell in cells}
@@ -102,6 +108,7 @@ def render_cells(
             batch_size=batch_size,
             threads=threads,
             eta=eta,
+            **said,
             **look,
         )
     reused = len({cell.recipe for cell in cells}) - len(missing)

@@ -16,7 +16,7 @@ REVISIONS: dict[str, int] = {
     "latents": 1,
     "train": 1,
     "publish": 1,
-    "cells": 1,
+    "cells": 2,
     "sheet": 1,
     "overview": 1,
     "pick": 1,

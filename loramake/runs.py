@@ -16,6 +16,7 @@ LOSS_COLUMNS = "step\tepoch\tloss\ttext_encoder_lr\tunet_lr\tgrad_norm"
 VALIDATION_LOG = "validation.tsv"
 VALIDATION_COLUMNS = "step\tepoch\tvalidation_loss"
 PLOT = "loss.png"
+TITLE = "title.txt"
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,32 @@ class Run:
         """Where an epoch's LoRA lies."""
         return self.folder / f"{name}-{epoch:06d}.safetensors"
 
+    def claim_title(self, title: str, legacy: str) -> str:
+        """What the names of this run's files begin with: the title of who trains first, kept when it is resumed.
+
+        Args:
+            title: of who trains now.
+            legacy: the title of runs that noted none.
+        """
+        note = self.folder / TITLE
+        if note.is_file():
+            return note.read_text(encoding="utf-8").strip()
+        begun = any(self.folder.glob("*.safetensors"))
+        if title != legacy and not begun:
+            write_text(note, f"{title}\n")
+            return title
+        return legacy
+
+    def titled(self, title: str) -> Path | None:
+        """The folder with index and LoRA files of a title: the run's own, or one beside; None where there is none."""
+        beside = self.folder / "titled" / title
+        for folder in (self.folder, beside):
+            if (folder / INDEX).is_file():
+                names = [entry["file"] for entry in read_json(folder / INDEX)["epochs"]]
+                if all(file_title(name) == title and (folder / name).is_file() for name in names):
+                    return folder
+        return None
+
     def is_finished(self) -> bool:
         """Whether all files that the index names are there."""
         try:
@@ -82,20 +109,29 @@ class Run:
         with open(self.folder / "work.tsv", "a", encoding="utf-8") as log:
             log.write(f"{stamp}\t{what}\t{optimizer_steps}\n")
 
-    def link_into(self, out_dir: Path) -> None:
-        """Make `out_dir` show the finished run: epochs, logs, plot, TensorBoard's events; the index goes last."""
-        out_dir = Path(out_dir)
+    def link_into(self, out_dir: Path, shown: Path | None = None) -> None:
+        """Make `out_dir` show the finished run: epochs, logs, plot, TensorBoard's events; the index goes last.
+
+        Args:
+            shown: folder with index and epochs, from `titled`; None for the run's own.
+        """
+        out_dir, shown = Path(out_dir), shown or self.folder
         out_dir.mkdir(parents=True, exist_ok=True)
-        index = read_json(self.folder / INDEX)
-        sources = [self.folder / entry["file"] for entry in index["epochs"]] + [self.loss_log]
+        index = read_json(shown / INDEX)
+        sources = [shown / entry["file"] for entry in index["epochs"]] + [self.loss_log]
         sources += [path for path in (self.validation_log, self.plot) if path.is_file()]
-        sources += [*sorted(self.events.glob("events.out.*")), self.folder / INDEX]
+        sources += [*sorted(self.events.glob("events.out.*")), shown / INDEX]
         names = [path.name for path in sources]
         for path in out_dir.iterdir():
             if path.is_file() and path.name not in names and path.name != ".snakemake_timestamp":
                 path.unlink()
         for path in sources:
             link_or_copy(path, out_dir / path.name)
+
+
+def file_title(file: str) -> str:
+    """What a LoRA file's name begins with, before the epoch."""
+    return Path(file).stem.rpartition("-")[0]
 
 
 def read_rows(path: Path, epochs: int) -> list[str]:

@@ -161,7 +161,15 @@ def find_sampler(name: str) -> Sampler:
     return SAMPLERS[name]
 
 
-def sample(sampler: Sampler, denoise: Denoise, start: Tensor, steps: int, noise: Noise, eta: float) -> Tensor:
+def sample(
+    sampler: Sampler,
+    denoise: Denoise,
+    start: Tensor,
+    steps: int,
+    noise: Noise,
+    eta: float,
+    table: Tensor | None = None,
+) -> Tensor:
     """From unit noise to clean latents.
 
     Args:
@@ -170,8 +178,9 @@ def sample(sampler: Sampler, denoise: Denoise, start: Tensor, steps: int, noise:
         steps: 1 … 1000.
         noise: further unit normals like `start`.
         eta: from `samplernames.resolve_eta`.
+        table: noise level of each timestep; SD1's by default.
     """
-    sigmas = sampler.schedule(training_sigmas(), steps)
+    sigmas = sampler.schedule(training_sigmas() if table is None else table, steps)
     first = math.hypot(1.0, sigmas[0]) if sampler.variance_preserving else sigmas[0]
     x = sampler.integrate(denoise, start * first, sigmas, noise, eta)
     # 1 for schedules that end at 0

@@ -12,6 +12,7 @@ from pathlib import Path
 import yaml
 
 from loramake import files, schema
+from loramake.contradictions import config_problems
 from loramake.errors import StaleSettingsError, UserError
 from loramake.revisions import REVISIONS
 
@@ -34,7 +35,7 @@ def load(raw: Mapping, rules: schema.Schema, presets: Path, file: Path | str = "
     preset, known = raw.get("preset") or "none", [".".join(path) for path, _ in schema.leaves(rules)]
     merged = _merge(_read_preset(preset, presets, file), raw)
     config, problems = schema.check(rules, schema.fill(rules, merged), "", known)
-    problems = problems or _contradictions(config)
+    problems = problems or config_problems(config)
     if problems:
         count = "One problem" if len(problems) == 1 else f"{len(problems)} problems"
         raise UserError("\n".join([f"{count} in the config:", *(f"  - {text}" for text in problems)]), file=file)
@@ -70,7 +71,11 @@ def stage_slice(
     if stage in _VARIANT_STAGES:
         values.update({key: value for key, value in (overrides or {}).items() if key in values})
     if stage == "cells":
-        values["base_model"] = values.pop("model") or values["base_model"]
+        model = values.pop("model")
+        values["base_model"] = model or values["base_model"]
+        # what is said of the base model holds where it draws too
+        for key in () if model else ("v_parameterization", "zero_terminal_snr"):
+            values[key] = config["train"][key] if values[key] == "auto" else values[key]
     return values
 
 
@@ -132,21 +137,3 @@ def _merge(lower: Mapping, upper: Mapping) -> dict:
         elif not (value is None and isinstance(merged.get(key), Mapping)):
             merged[key] = value
     return merged
-
-
-def _contradictions(config: Mapping) -> list[str]:
-    """Problems between settings that are each allowed alone."""
-    train, grid = config["train"], config["grid"]
-    problems = []
-    low, high = train["min_bucket_reso"], train["max_bucket_reso"]
-    if low > high:
-        problems.append(f"train.min_bucket_reso = {low}: expected at most train.max_bucket_reso = {high}")
-    if train["enable_bucket"] and not low <= train["resolution"] <= high:
-        problems.append(
-            f"train.resolution = {train['resolution']}: expected between train.min_bucket_reso = {low} and "
-            f"train.max_bucket_reso = {high}"
-        )
-    if grid["epochs"] != "all" and max(grid["epochs"]) > train["max_train_epochs"]:
-        last = train["max_train_epochs"]
-        problems.append(f"grid.epochs = {grid['epochs']}: expected epochs up to train.max_train_epochs = {last}")
-    return problems

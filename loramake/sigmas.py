@@ -10,11 +10,18 @@ from torch import Tensor
 from loramake.noise import alphas_cumprod
 
 KARRAS_RHO = 7.0
+_LEAST_KEPT = 4.8973451890853435e-08
 
 
-def training_sigmas() -> Tensor:
-    """Noise level of each of SD1's 1000 timesteps, rising, about 0.029 … 14.6. Shape (1000,), float64."""
-    kept = alphas_cumprod().double()
+def training_sigmas(*, zero_terminal_snr: bool = False) -> Tensor:
+    """Noise level of each of SD1's 1000 timesteps, rising, about 0.029 … 14.6. Shape (1000,), float64.
+
+    Args:
+        zero_terminal_snr: the last is then about 4,500 instead of infinite, as in the webui and ComfyUI.
+    """
+    kept = alphas_cumprod(zero_terminal_snr=zero_terminal_snr).double()
+    if zero_terminal_snr:
+        kept[-1] = _LEAST_KEPT
     return ((1 - kept) / kept) ** 0.5
 
 

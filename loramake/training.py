@@ -24,6 +24,7 @@ def train_lora(
     runs_dir: Path,
     *,
     name: str,
+    title: str = "",
     base_model: str,
     base_model_config: str = "",
     vae: str = "",
@@ -37,9 +38,10 @@ def train_lora(
     Args:
         dataset_dir: holds the `N_name` folders with images and captions.
         latents_dir: from `latents.cache_latents`.
-        out_dir: gets `{name}-{epoch:06d}.safetensors`, loss.tsv, its plot and index.json, as links.
+        out_dir: gets `{title}-{epoch:06d}.safetensors`, loss.tsv, its plot and index.json, as links.
         runs_dir: keeps runs by fingerprint; a run that was cut short goes on after its last whole epoch.
-        name: stem of the LoRA files.
+        name: the character's key.
+        title: what the names of the LoRA files begin with, and what the webui calls them; "" for the character's key.
         base_model, base_model_config, vae, device: see the config.
         reg_dir: holds the `N_class` folders of regularisation pictures, where there are any.
         threads: CPU threads; results are byte-identical for equal numbers of them.
@@ -90,15 +92,22 @@ def train_lora(
             if recipe.num_processes > 1:
                 from loramake.dataparallel import run_parallel as run_training  # noqa: F811
             material = Material(pictures, latents, held_out, base_model, base_model_config, vae)
-            steps = run_training(run, recipe, material, name=name, device=device, threads=threads)
+            steps = run_training(
+                run, recipe, material, name=run.claim_title(title or name, name), device=device, threads=threads
+            )
             run.note_work("trained", steps)
             print(f"trained {steps} optimizer steps")
         if not run.plot.is_file():
             from loramake.lossplot import draw_losses  # half a second
 
             draw_losses(run.loss_log, run.validation_log, run.plot)
-        run.link_into(out_dir)
-    return read_json(run.folder / INDEX)
+        shown = run.titled(title or name)
+        if not shown:
+            from loramake.retitling import retitle
+
+            shown = retitle(run, title or name)
+        run.link_into(out_dir, shown)
+    return read_json(shown / INDEX)
 
 
 def _gather(

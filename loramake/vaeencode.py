@@ -14,6 +14,8 @@ from loramake.errors import UserError
 from loramake.images import load_rgb, resize_to_bucket
 from loramake.latentfiles import TENSOR, LatentFile
 from loramake.models import load_sd1
+from loramake.outofmemory import explain_shortage
+from loramake.remedies import list_encoding_remedies
 from loramake.seeds import derived_seed
 from loramake.trainset import Picture
 
@@ -29,11 +31,18 @@ def encode_pictures(
     Encoding is float32 throughout: in half precision the VAE of some models gives NaN.
 
     Raises:
-        UserError: unreadable model or picture, or NaN.
+        UserError: unreadable model or picture, NaN, or too little memory.
     """
     torch.set_num_threads(threads)
     where = resolve_device(device)
-    model = load_sd1(base_model, config=base_model_config, vae=vae, device=where, parts=("vae",)).vae
+    sides = [job[1].bucket for job in jobs]
+    remedies = list_encoding_remedies(max(sides, key=lambda side: side[0] * side[1], default=(512, 512)))
+    with explain_shortage("encoding pictures. What was encoded stays", where, remedies):
+        model = load_sd1(base_model, config=base_model_config, vae=vae, device=where, parts=("vae",)).vae
+        _encode_all(model, jobs, where)
+
+
+def _encode_all(model: torch.nn.Module, jobs: Sequence[Job], where: torch.device) -> None:
     by_bucket: dict[tuple[int, int], list[Job]] = {}
     for job in jobs:
         by_bucket.setdefault(job[1].bucket, []).append(job)

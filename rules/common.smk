@@ -201,6 +201,14 @@ def regularisation(wildcards):
     return f"dataset_reg/{name}" if character_settings(name)["reg_dir"] else []
 
 
+@plainly
+def regularisation_choice(wildcards):
+    """Input function: whether there are such pictures, so that taking them away counts as a change too."""
+    name = wildcards.character
+    chosen = f"{bool(character_settings(name)['reg_dir'])}\n".lower()
+    return write_once(f"work/manifests/{name}.reg.configured.json", chosen)
+
+
 def autotags(wildcards):
     """Input function: the tagger's tags, where a tagger is configured."""
     return f"work/autotags/{wildcards.character}" if CONFIG["autotag"]["model"] else []
@@ -251,8 +259,10 @@ def model_manifests(stage):
 def called_loras(wildcards):
     """Input function: the state of every LoRA that the grid's prompts call, the variant's own epochs aside."""
     character, grid = character_settings(wildcards.character), CONFIG["grid"]
-    train = {**CONFIG["train"], **variants.parse(wildcards.get("variant", variants.BASE), SCHEMA)}
-    own = loranames.epoch_names(wildcards.character, train["max_train_epochs"], train["save_every_n_epochs"])
+    overrides = variants.parse(wildcards.get("variant", variants.BASE), SCHEMA)
+    train = {**CONFIG["train"], **overrides}
+    title = loranames.lora_title(wildcards.character, overrides, CONFIG["train"])
+    own = loranames.epoch_names(title, train["max_train_epochs"], train["save_every_n_epochs"])
     texts = [prompts.fill_trigger(text, character["trigger"]) for text in grid["prompts"]]
     called = loranames.needed_files(texts, own, grid["lora_dir"])
     return [file_manifest(f"lora-{files.hash_value(name)[:12]}", path.as_posix()) for name, path in called.items()]

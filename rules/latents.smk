@@ -5,6 +5,7 @@ rule cache_latents:
     input:
         dataset="dataset/{character}",
         reg=regularisation,
+        reg_choice=regularisation_choice,
         models=model_manifests("latents"),
         settings=settings_file("latents"),
     output:

@@ -1,10 +1,17 @@
 # One job a variant. The run itself lives in work/runs/{fingerprint}, so that equal settings never train twice.
 
 
+@plainly
+def lora_title(wildcards):
+    """Params function: what the names of a variant's LoRA files begin with."""
+    return loranames.lora_title(wildcards.character, variants.parse(wildcards.variant, SCHEMA), CONFIG["train"])
+
+
 rule train_lora:
     input:
         dataset="dataset/{character}",
         reg=regularisation,
+        reg_choice=regularisation_choice,
         latents="work/latents/{character}",
         models=model_manifests("train"),
         settings=settings_file("train"),
@@ -29,6 +36,7 @@ rule train_lora:
     params:
         digest=settings_digest("train"),
         runs="work/runs",
+        title=lora_title,
     script:
         "../workflow/scripts/train_lora.py"
 

@@ -104,3 +104,21 @@ def test_empty_dataset_is_refused(ground):
     (ground / "empty" / "shim").mkdir(parents=True)
     with pytest.raises(UserError):
         make_latents(ground / "empty", ground / "base.safetensors", ground / "out", ground / "cache")
+
+
+def test_running_out_of_memory_names_settings_and_loses_nothing(ground, tmp_path, monkeypatch):
+    from loramake import vaeencode
+
+    encode, done = vaeencode._encode_batch, []
+
+    def fail_at_the_third(*arguments):
+        if len(done) == 2:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+        done.append(encode(*arguments))
+
+    paths = ground / "dataset", ground / "base.safetensors", tmp_path / "out", tmp_path / "cache"
+    with monkeypatch.context() as patch, pytest.raises(UserError) as error:
+        patch.setattr(vaeencode, "_encode_batch", fail_at_the_third)
+        make_latents(*paths)
+    assert "train.resolution" in str(error.value) and "device: cpu" in str(error.value)
+    assert make_latents(*paths)["reused"] == 2

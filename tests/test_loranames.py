@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import save_file
 
 from loramake.errors import UserError
-from loramake.loranames import call_loras, epoch_names, needed_files
+from loramake.loranames import call_loras, epoch_names, lora_title, needed_files
 
 
 @pytest.fixture()
@@ -63,3 +63,15 @@ def test_calls(folder):
     assert (second.file, second.text_weight, second.unet_weight) == (own["shim-000002"], 0, 1)
     assert len(first.short_hash) == 12 and first.digest != second.digest
     assert call_loras(["plain"], own, "") == {"plain": ()}
+
+
+def test_the_variant_is_in_its_files_names_without_the_webuis_equals_sign():
+    train = {"unet_lr": 2e-3, "network_dim": 128}
+    assert lora_title("shim", {}, train) == lora_title("shim", {"unet_lr": 2e-3}, train) == "shim"
+    assert lora_title("shim", {"unet_lr": 5e-4, "network_dim": 64}, train) == "shim-network_dim-64__unet_lr-5e-4"
+    assert lora_title("shim", {"unet_lr": 5e-4, "network_dim": 128}, train) == "shim-unet_lr-5e-4"
+    long = {"optimizer_type": "a." * 200 + "B"}
+    titles = {
+        lora_title("shim", long | {"unet_lr": rate}, train | {"optimizer_type": "AdamW"}) for rate in (1e-3, 1e-4)
+    }
+    assert len(titles) == 2 and all(len(title) < 220 for title in titles)

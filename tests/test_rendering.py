@@ -15,6 +15,7 @@ from tinymodels import tiny_models
 from trainable import make_base
 
 from loramake import lora, pngtext
+from loramake.checkpoints import SafetensorsFile, save_tensors
 from loramake.errors import UserError
 from loramake.rendering import render_cells
 
@@ -262,3 +263,33 @@ def test_mistakes_are_refused_before_anything_is_loaded(base, run, tmp_path, mon
     with pytest.raises(UserError, match=match):
         render_cells(run, tmp_path / "out", tmp_path / "cache", **{"base_model": str(base), **SETTINGS, **changes})
     assert not (tmp_path / "out").exists()
+
+
+def test_a_forced_prediction_type_draws_as_a_model_that_says_so(run, base, tmp_path):
+    marked = tmp_path / "marked.safetensors"
+    file = SafetensorsFile(base)
+    tensors = {name: file.get(name) for name in file.names()}
+    save_tensors(marked, {**tensors, "v_pred": torch.zeros(0), "ztsnr": torch.zeros(0)}, dict(file.metadata))
+    changes = {"weights": "0, 1", "epochs": [1], "prompts": ["1girl"], "seeds": [1]}
+
+    def draw(model: Path, out: str, **said: object) -> list[bytes]:
+        options = {**SETTINGS, **changes, **said, "base_model": str(model)}
+        render_cells(run, tmp_path / out, tmp_path / "cache", **options)
+        return [Image.open(path).tobytes() for path in sorted((tmp_path / out).glob("*.png"))]
+
+    plain = draw(base, "plain")
+    forced = draw(base, "forced", v_parameterization=True, zero_terminal_snr=True)
+    assert forced == draw(marked, "marked") != plain
+    assert draw(base, "velocity", v_parameterization=True) not in (plain, forced)
+    assert draw(marked, "undone", v_parameterization=False) == plain
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), MemoryError()])
+def test_running_out_of_memory_names_settings(run, base, tmp_path, monkeypatch, error):
+    def fail(*arguments: object, **options: object) -> None:
+        raise error
+
+    monkeypatch.setattr("loramake.cellpainting.paint", fail)
+    with pytest.raises(UserError) as caught:
+        render_cells(run, tmp_path / "out", tmp_path / "cache", base_model=str(base), **SETTINGS)
+    assert "grid.batch_size: 2 (now 5)" in str(caught.value)

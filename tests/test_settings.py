@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from loramake import schema, settings
+from loramake.contradictions import train_warnings
 from loramake.errors import StaleSettingsError, UserError
 from loramake.revisions import REVISIONS
 
@@ -206,3 +207,58 @@ def test_settings_file_is_the_same_for_every_spelling_and_refused_when_it_change
     path.write_text(text.replace("0.001", "0.002"), encoding="utf-8")
     with pytest.raises(StaleSettingsError):
         settings.read_slice(path, settings.digest(text))
+
+
+@pytest.mark.parametrize(
+    ("raw", "words"),
+    [
+        ({"train": {"max_token_length": 100}}, ["train.max_token_length", "75", "150", "225"]),
+        ({"device": "cpu", "train": {"mixed_precision": "fp16"}}, ["train.mixed_precision", "CPU"]),
+        ({"device": "cpu", "train": {"optimizer_type": "AdamW8bit"}}, ["train.optimizer_type", "CUDA"]),
+        ({"device": "mps", "train": {"xformers": True}}, ["train.xformers", "CUDA"]),
+        ({"train": {"max_train_steps": 50, "lr_warmup_steps": 50}}, ["train.lr_warmup_steps", "train.max_train_steps"]),
+        ({"train": {"unet_lr": 0, "text_encoder_lr": 0}}, ["train.unet_lr", "train.text_encoder_lr"]),
+        ({"train": {"zero_terminal_snr": True, "v_parameterization": False}}, ["train.v_parameterization"]),
+        ({"train": {"caption_dropout_rate": 1}}, ["train.caption_dropout_rate"]),
+        ({"train": {"optimizer_args": ["betas=0.9;0.99"]}}, ["train.optimizer_args", "key=value"]),
+        ({"train": {"save_every_n_epochs": 2}, "grid": {"epochs": [3]}}, ["grid.epochs", "train.save_every_n_epochs"]),
+        ({"publish": {"epoch": 11}}, ["publish.epoch", "train.max_train_epochs"]),
+        ({"train": {"network_dim": 4}, "grid": {"epochs": [99]}}, ["grid.epochs"]),
+    ],
+    ids=str,
+)
+def test_contradictions_are_refused_with_both_settings(raw, words):
+    message = refusal(**raw)
+    assert all(word in message for word in words), message
+
+
+def test_epochs_of_a_run_counted_in_steps_are_not_known_beforehand():
+    assert load(train={"max_train_steps": 9000}, grid={"epochs": [30]})["grid"]["epochs"] == [30]
+
+
+@pytest.mark.parametrize(
+    ("train", "words"),
+    [
+        ({"network_dim": 8, "network_alpha": 16}, ["network_alpha 16", "network_dim 8"]),
+        ({"conv_alpha": 4}, ["conv_alpha", "conv_dim"]),
+        ({"lr_scheduler": "constant", "lr_warmup_steps": 5}, ["lr_warmup_steps"]),
+        ({"lr_scheduler_num_cycles": 3}, ["lr_scheduler_num_cycles"]),
+        ({"save_every_n_epochs": 20}, ["save_every_n_epochs", "last"]),
+        ({"optimizer_type": "AdamWScheduleFree"}, ["lr_scheduler"]),
+        ({}, None),
+    ],
+    ids=str,
+)
+def test_what_is_risky_or_idle_is_a_warning(train, words):
+    told = train_warnings(load(train=train)["train"])
+    assert len(told) == bool(words) and all(word in told[0] for word in words or ())
+
+
+def test_a_forced_prediction_type_reaches_the_drawing_of_its_own_model():
+    def cells(**raw: object) -> object:
+        return settings.stage_slice(load(**raw), RULES, "shimakaze", "cells")["v_parameterization"]
+
+    forced = {"train": {"v_parameterization": True}}
+    assert cells() == "auto" and cells(**forced) is True
+    assert cells(**forced, grid={"model": "other.safetensors"}) == "auto"
+    assert cells(grid={"model": "other.safetensors", "v_parameterization": True}) is True

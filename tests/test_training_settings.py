@@ -253,3 +253,25 @@ def test_defaults_of_schema_and_recipe_agree():
     defaults = {path[-1]: leaf["default"] for path, leaf in schema.leaves(rules)}
     recipe = make_recipe(defaults)
     assert recipe == Recipe()
+
+
+def test_one_run_under_two_names(ground, tmp_path):
+    def files(folder: Path) -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in (folder / "out").iterdir() if path.suffix != ".png"}
+
+    train(ground, tmp_path / "a", title="shim-unet_lr-1e-2", max_train_epochs=2, save_every_n_epochs=1)
+    other = files(tmp_path / "a")
+    assert "shim-unet_lr-1e-2-000002.safetensors" in other
+    train(ground, tmp_path / "b", max_train_epochs=2, save_every_n_epochs=1)
+    # the run of the first under the second's name, and the other way round: as if it had been trained there
+    (tmp_path / "b/runs").rename(tmp_path / "c")
+    (tmp_path / "a/runs").rename(tmp_path / "b/runs")
+    (tmp_path / "c").rename(tmp_path / "a/runs")
+    own = files(tmp_path / "b")
+    train(ground, tmp_path / "b", max_train_epochs=2, save_every_n_epochs=1)
+    train(ground, tmp_path / "a", title="shim-unet_lr-1e-2", max_train_epochs=2, save_every_n_epochs=1)
+    for folder, before in (("b", own), ("a", other)):
+        assert {name: data for name, data in files(tmp_path / folder).items() if "events" not in name} == {
+            name: data for name, data in before.items() if "events" not in name
+        }
+    assert all("relinked" in path.read_text() for path in tmp_path.glob("*/runs/*/work.tsv"))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from workflowhouse import CHAIN, House, draw_picture
+from workflowhouse import CHAIN, CONFIG, House, draw_picture
 
 from loramake.files import hash_file
 
@@ -225,3 +225,14 @@ def test_two_runs_from_scratch_give_the_same_files(built, tmp_path):
         made = {path.name: hash_file(path) for path in built.folder.glob(pattern)}
         assert made
         assert {path.name: hash_file(path) for path in again.folder.glob(pattern)} == made
+
+
+def test_regularisation_pictures_taken_away_train_anew_and_a_variant_has_a_name_of_its_own(built, tmp_path):
+    house, target = built.copy_to(tmp_path / "it's тест dir"), "loras/shim/unet_lr=0.05"
+    shutil.copytree(house.folder / "downloads", house.folder / "regular")
+    house.write_config(characters={"shim": {**CONFIG["characters"]["shim"], "reg_dir": "regular"}})
+    house.build(target)
+    saved = {name for name in names(house.folder / target) if name.endswith(".safetensors")}
+    assert saved == {"shim-unet_lr-0.05-000001.safetensors", "shim-unet_lr-0.05-000002.safetensors"}
+    house.write_config()
+    assert house.plan(target) == {"cache_latents", "train_lora"}

@@ -14,6 +14,7 @@ with job_log(snakemake.log[0]):
         Path(snakemake.output.lora),
         Path(snakemake.params.runs),
         name=snakemake.wildcards.character,
+        title=snakemake.params.title,
         **read_slice(snakemake.input.settings, snakemake.params.digest),
         # an empty list for a character without regularisation pictures
         reg_dir=Path(snakemake.input.reg) if snakemake.input.reg else None,
