@@ -22,6 +22,7 @@ report: "workflow/report/workflow.rst"
 
 
 include: "rules/common.smk"
+include: "rules/names.smk"
 
 
 rule all:

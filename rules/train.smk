@@ -1,12 +1,6 @@
 # One job a variant. The run itself lives in work/runs/{fingerprint}, so that equal settings never train twice.
 
 
-@plainly
-def lora_title(wildcards):
-    """Params function: what the names of a variant's LoRA files begin with."""
-    return loranames.lora_title(wildcards.character, variants.parse(wildcards.variant, SCHEMA), CONFIG["train"])
-
-
 rule train_lora:
     input:
         dataset="dataset/{character}",
