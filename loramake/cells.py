@@ -81,9 +81,15 @@ def check_grid(
     """Refuse a grid that could not be drawn, hours before its LoRA is trained.
 
     Raises:
-        UserError: an unreadable weight axis or prompt, an unknown sampler.
+        UserError: an unreadable weight axis or prompt, an unknown sampler, no weight at which the LoRA would apply.
     """
-    parse_weights(weights)
+    if not any(parse_weights(weights)) and not any("<lora:" in prompt for prompt in prompts):
+        raise UserError(
+            "No picture of the grid would have the LoRA: every weight is 0.",
+            found="grid.weights: 0",
+            expected="0 and some others, such as 0, 0.8, 1",
+            setting="grid.weights",
+        )
     check_sampler(sampler)
     read_prompts(prompts, negative_prompt, trigger)
 

@@ -8,8 +8,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from loramake.errors import UserError
 
 PROBED_WEIGHT = 0.9  # up to which a normal LoRA breaks nothing
+LEAST_CHANGE = 0.005  # of what the base misses on her pictures: less than this is no effect
 CLOSE = 0.02  # scores so close together, relatively, are equal: the earlier epoch and the lower weight win
 
 
@@ -20,6 +24,7 @@ class Row:
     Attributes:
         gain: share of the base model's loss on her pictures that is gone; 1 is perfect, below 0 is worse than the base.
         reach: factor by which the change would have to grow to fit her pictures best; below 1 it is too strong.
+        change: how much the LoRA changes predictions on her pictures, in units of what the base misses there.
         drift: how far prompts without the trigger have moved, in units of what such a prompt does to the base.
         trigger: how much the trigger changes a prediction, in units of what a clothes or background tag changes.
         clothes, background: how far predictions follow such tags beside the trigger; 1 is as far as the base's.
@@ -32,6 +37,7 @@ class Row:
     weight: float
     gain: float | None
     reach: float | None
+    change: float | None
     drift: float | None
     trigger: float | None
     clothes: float | None
@@ -42,7 +48,7 @@ class Row:
 
     @property
     def is_finite(self) -> bool:
-        figures = (self.gain, self.reach, self.drift, self.trigger, self.clothes, self.background)
+        figures = (self.gain, self.reach, self.change, self.drift, self.trigger, self.clothes, self.background)
         return all(figure is not None and math.isfinite(figure) for figure in figures)
 
     @property
@@ -111,6 +117,26 @@ def pick(rows: Sequence[Row], probes: Sequence[Row], limits: Limits, *, held_out
     return Pick(row.epoch, row.weight, verdict, f"{why} {_evidence(row, rows, held_out)}")
 
 
+def check_applies(rows: Sequence[Row], file: Path) -> None:
+    """Refuse a LoRA that changes nothing at any weight.
+
+    Raises:
+        UserError: it did not apply, with the likely reasons.
+    """
+    changes = [row.change for row in rows if row.is_finite]
+    if not changes or max(changes) >= LEAST_CHANGE:
+        return
+    raise UserError(
+        "The LoRA did not apply: predictions are the base model's at every epoch and weight.",
+        file=file,
+        found=f"they change by {100 * max(changes):.2g} % of what the base model misses on the character's pictures",
+        expected=f"{100 * LEAST_CHANGE:g} % at the very least; a trained LoRA changes 50 % and more",
+        setting="train.unet_lr and train.text_encoder_lr (too low), train.max_train_epochs or max_train_steps (too "
+        "few), train.lr_warmup_steps (too long), train.network_alpha (far below network_dim), grid.weights (too small), "
+        "base_model (not the one it was trained on)",
+    )
+
+
 def _judge(row: Row, rows: Sequence[Row], probes: Sequence[Row], limits: Limits) -> tuple[str, str]:
     """Verdict and first sentence."""
     if not any(other.is_finite for other in rows):
@@ -122,6 +148,11 @@ def _judge(row: Row, rows: Sequence[Row], probes: Sequence[Row], limits: Limits)
             f"Broken: nowhere does it describe her pictures better than the base model (gain {row.gain:.2f} at most, "
             f"{limits.least_gain:g} wanted). Lower train.unet_lr and train.text_encoder_lr."
         )
+    if row.trigger < limits.least_trigger:
+        return "under-trained", (
+            f"Under-trained: the trigger changes a prediction only {row.trigger:.2f} times as much as a clothes or "
+            f"background tag does ({limits.least_trigger:g} wanted). Raise train.unet_lr, or train longer."
+        )
     for probe in (p for p in probes if p.epoch == row.epoch):
         weak = min(("clothes", "background"), key=lambda kind: getattr(probe, kind) or 0.0)
         if probe.broken or not probe.is_finite or probe.control < limits.least_control:
@@ -132,11 +163,6 @@ def _judge(row: Row, rows: Sequence[Row], probes: Sequence[Row], limits: Limits)
                 f"Over-trained: at weight {probe.weight:g} epoch {row.epoch} no longer obeys ({found}, "
                 f"{limits.least_control:g} wanted). Lower train.unet_lr, or train fewer epochs."
             )
-    if row.trigger < limits.least_trigger:
-        return "under-trained", (
-            f"Under-trained: the trigger changes a prediction only {row.trigger:.2f} times as much as a clothes or "
-            f"background tag does ({limits.least_trigger:g} wanted). Raise train.unet_lr, or train longer."
-        )
     return "good", f"Epoch {row.epoch} at weight {row.weight:g}."
 
 
@@ -145,8 +171,9 @@ def _evidence(row: Row, rows: Sequence[Row], held_out: bool) -> str:
     if not row.is_finite:
         return ""
     pictures = "pictures held out" if held_out else "her pictures"
+    where = "below" if row.gain >= 0 else "above"
     parts = [
-        f"Loss on {pictures} {100 * row.gain:.0f} % below the base's",
+        f"Loss on {pictures} {100 * abs(row.gain):.0f} % {where} the base's",
         f"trigger {row.trigger:.2f}",
         f"clothes {row.clothes:.2f} and background {row.background:.2f} of the base's obedience",
         f"drift {row.drift:.2f}",

@@ -116,8 +116,8 @@ class Gauge:
         return figures
 
     def _learned(self, adapter: int, weight: float, states: Callable) -> dict[str, float]:
-        """Share of the base's loss on her pictures that is gone, and the factor by which the change is too small."""
-        gains, wanted, made = [], [], []
+        """Share of the base's loss that is gone, size of the change, and the factor it is too small by."""
+        gains, wanted, made = [], [], []  # of each batch and noise level, in units of what the base misses
         for probe in self._pictures:
             change = self._predict(probe, probe.texts, adapter, weight, states) - probe.base
             missing = probe.target - probe.base
@@ -126,7 +126,8 @@ class Gauge:
             wanted.append((change * missing).mean() / size)
             made.append(change.pow(2).mean() / size)
         reach = torch.stack(wanted).mean() / (torch.stack(made).mean() + TINY)
-        return {"gain": float(torch.stack(gains).mean()), "reach": float(reach)}
+        change = torch.stack(made).mean().sqrt()
+        return {"gain": float(torch.stack(gains).mean()), "reach": float(reach), "change": float(change)}
 
     def _learning(self, samples: Sequence[Sample], time: int) -> _Probe:
         noise = torch.stack([self._noise(sample, time) for sample in samples])

@@ -8,7 +8,7 @@ from pathlib import Path
 from loramake.errors import UserError
 from loramake.files import hash_value, read_json, to_json, write_text
 from loramake.lorahash import lora_digest
-from loramake.picking import PROBED_WEIGHT, Limits, Row, as_json, best, pick
+from loramake.picking import PROBED_WEIGHT, Limits, Row, as_json, best, check_applies, pick
 from loramake.pickingcells import Drawn, Place, examine, read_cells, tag_reader
 from loramake.pickingground import Ground, choose_pictures
 
@@ -58,7 +58,7 @@ def pick_epoch(
         model, tags, general_threshold: the tagger, see `pickingcells.tag_reader`.
 
     Raises:
-        UserError: nothing to pick from; a LoRA that does not fit the model.
+        UserError: nothing to pick from; a LoRA without effect; a LoRA that does not fit the model.
     """
     cells = read_cells(cells_dir)
     files = _checkpoints(lora_dir, cells.epochs)
@@ -73,6 +73,7 @@ def pick_epoch(
     places = [(epoch, weight) for epoch in files for weight in cells.weights]
     figures = meter.take(places)
     rows = [_row(place, figures[place], drawn.get(place)) for place in places]
+    check_applies(rows, Path(lora_dir))
     probe = (best(rows).epoch, PROBED_WEIGHT)
     probes = [_row(probe, meter.take([probe])[probe], drawn.get(probe))]
     limits = Limits(least_gain, least_trigger, least_control)

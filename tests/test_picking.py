@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from loramake.picking import PROBED_WEIGHT, Limits, Row, as_json, best, pick
+from loramake.errors import UserError
+from loramake.picking import PROBED_WEIGHT, Limits, Row, as_json, best, check_applies, pick
 
 LIMITS = Limits(least_gain=0.05, least_trigger=0.6, least_control=0.6)
-GOOD = Row(1, 1.0, gain=0.5, reach=1.0, drift=1.0, trigger=0.9, clothes=1.0, background=0.9, pictures=4)
+GOOD = Row(1, 1.0, gain=0.5, reach=1.0, change=0.7, drift=1.0, trigger=0.9, clothes=1.0, background=0.9, pictures=4)
 
 
 def training(gains: list[float], **figures: float) -> list[Row]:
@@ -60,6 +61,11 @@ def test_under_trained_where_the_trigger_does_little():
     assert picked.verdict == "under-trained" and "0.40" in picked.reason
 
 
+def test_an_early_epoch_that_obeys_badly_is_under_trained_all_the_same():
+    picked = judge(training([0.1, 0.2], trigger=0.3), replace(GOOD, clothes=0.5))
+    assert picked.verdict == "under-trained"
+
+
 @pytest.mark.parametrize("lost", ["clothes", "background"])
 def test_over_trained_where_an_ordinary_weight_no_longer_obeys(lost):
     rows = training([0.3, 0.5])
@@ -69,7 +75,7 @@ def test_over_trained_where_an_ordinary_weight_no_longer_obeys(lost):
 
 def test_broken_where_nothing_is_better_than_the_base():
     assert judge(training([-0.3, -0.8])).verdict == "broken"
-    nothing = {key: None for key in ("gain", "reach", "drift", "trigger", "clothes", "background")}
+    nothing = {key: None for key in ("gain", "reach", "change", "drift", "trigger", "clothes", "background")}
     picked = judge([replace(GOOD, epoch=epoch, **nothing) for epoch in (1, 2)])
     assert picked.verdict == "broken" and "NaN" in picked.reason
     assert judge([replace(row, broken=row.pictures) for row in training([0.5, 0.6])]).verdict == "broken"
@@ -85,3 +91,10 @@ def test_json_names_everything():
     content = as_json(judge(rows), rows, character="shim", variant="base", limits=LIMITS)
     assert {"character", "variant", "epoch", "weight", "verdict", "reason", "rows", "limits"} == set(content)
     assert len(content["rows"]) == 4 and content["rows"][3]["score"] == pytest.approx(0.5 * 0.9 * 0.9)
+
+
+def test_a_lora_that_changes_nothing_did_not_apply():
+    check_applies([GOOD, replace(GOOD, change=0.0)], "loras/shim/base")
+    with pytest.raises(UserError, match="did not apply") as caught:
+        check_applies([replace(GOOD, change=1e-4)], "loras/shim/base")
+    assert "unet_lr" in str(caught.value) and "base_model" in str(caught.value)
