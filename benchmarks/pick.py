@@ -1,5 +1,6 @@
 """How good the pick is on the demo: the picked cell against the best one, by what the pictures really show.
 
+    python benchmarks/pick.py all --out pick.json                    in a checkout: trains nine variants, hours of CPU
     python benchmarks/pick.py score --loras loras/shimakaze/base --pick work/pick/shimakaze/base.json --out pick.json
     python benchmarks/pick.py table pick.json
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -30,6 +32,10 @@ from loramake import files  # noqa: E402
 
 FIRST_SEED, SECOND_SEED = 5_000, 90_000
 NEAR = 3  # cells that are drawn again beside the picked one
+
+# training seed by learning rates: the demo's, a twentieth of them, ten times as high
+RATES = ("", "text_encoder_lr=7.5e-5__unet_lr=1.25e-4", "text_encoder_lr=0.015__unet_lr=0.025")
+VARIANTS = ["__".join(filter(None, (f"seed={seed}", rates))) for seed in (1, 2, 3) for rates in RATES]
 
 Place = tuple[int, float]
 
@@ -103,6 +109,15 @@ def score(options: argparse.Namespace) -> None:
     show({pick["variant"]: result})
 
 
+def score_all(options: argparse.Namespace) -> None:
+    """Train, pick and score every variant; what was done before is not done again."""
+    for variant in VARIANTS:
+        picked = f"work/pick/shimakaze/{variant}.json"
+        subprocess.run([sys.executable, "-m", "snakemake", "--cores", "1", picked], check=True)
+        options.loras, options.pick = Path("loras/shimakaze", variant), Path(picked)
+        score(options)
+
+
 def show(results: Mapping[str, Mapping]) -> None:
     """One line a variant."""
     for variant, result in results.items():
@@ -121,24 +136,25 @@ def main() -> None:
     """Score, or print what was scored."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parts = parser.add_subparsers(dest="part", required=True)
-    one = parts.add_parser("score")
+    one, every = parts.add_parser("score"), parts.add_parser("all")
     one.add_argument("--loras", type=Path, required=True)
     one.add_argument("--pick", type=Path, required=True)
-    one.add_argument("--base", type=Path, default=ROOT / "resources/demo/base.safetensors")
-    one.add_argument("--trigger", default="shim")
-    one.add_argument("--epochs", type=int, nargs="+", help="only these (default: all)")
-    one.add_argument("--weights", type=float, nargs="+", default=[0.6, 0.8, 1.0, 1.15])
-    one.add_argument("--rounds", type=int, default=1, help="pictures of each wish at first")
-    one.add_argument("--rounds-again", type=int, default=4, help="and of the picked and the best cells")
-    one.add_argument("--out", type=Path, default=Path("pick.json"))
+    for part in (one, every):
+        part.add_argument("--base", type=Path, default=ROOT / "resources/demo/base.safetensors")
+        part.add_argument("--trigger", default="shim")
+        part.add_argument("--epochs", type=int, nargs="+", help="only these (default: all)")
+        part.add_argument("--weights", type=float, nargs="+", default=[0.6, 0.8, 1.0, 1.15])
+        part.add_argument("--rounds", type=int, default=1, help="pictures of each wish at first")
+        part.add_argument("--rounds-again", type=int, default=4, help="and of the picked and the best cells")
+        part.add_argument("--out", type=Path, default=Path("pick.json"))
     two = parts.add_parser("table")
     two.add_argument("results", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    if options.part == "score":
-        score(options)
-    else:
+    if options.part == "table":
         show(json.loads(options.results.read_text(encoding="utf-8")))
+    else:
+        {"score": score, "all": score_all}[options.part](options)
 
 
 if __name__ == "__main__":

@@ -131,8 +131,8 @@ def check_applies(rows: Sequence[Row], file: Path) -> None:
         file=file,
         found=f"they change by {100 * max(changes):.2g} % of what the base model misses on the character's pictures",
         expected=f"{100 * LEAST_CHANGE:g} % at the very least; a trained LoRA changes 50 % and more",
-        setting="train.unet_lr and train.text_encoder_lr (too low), train.max_train_epochs or max_train_steps (too "
-        "few), train.lr_warmup_steps (too long), train.network_alpha (far below network_dim), grid.weights (too small), "
+        setting="train.unet_lr and train.text_encoder_lr (too low), train.max_train_epochs (too few), "
+        "train.lr_warmup_steps (too long), train.network_alpha (far below network_dim), grid.weights (too small), "
         "base_model (not the one it was trained on)",
     )
 
