@@ -42,6 +42,8 @@ def main(wishes_file: str) -> None:
     batches = report.pop("batches")
     if wishes.get("record"):
         torch.save(batches, wishes["record"])
+    if torch.cuda.is_available():
+        report["cuda_allocated"] = torch.cuda.max_memory_allocated()
     report["peak_kib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     Path(wishes["report"]).write_text(json.dumps(report), encoding="utf-8")
 
