@@ -123,7 +123,9 @@ def _look(tagger: Tagger, stale: Mapping[Path, Path], batch_size: int, threads: 
     for batch in _batches(readable, tagger.batch or batch_size):
         found = tagger.score(np.stack([picture for _, picture in batch]), FLOOR)
         for (file, _), scores in zip(batch, found, strict=True):
-            write_text(file, to_json({kind: list(items.items()) for kind, items in asdict(scores).items()}))
+            known = {kind: list(items.items()) for kind, items in asdict(scores).items()}
+            # not flushed, picture by picture: one that a power cut has emptied is looked at again
+            write_text(file, to_json(known), durable=False)
 
 
 def _batches(items: Iterator, size: int) -> Iterator[list]:

@@ -56,6 +56,10 @@ def read_labels(path: Path) -> list[Label]:
         ) from error  # fmt: skip
 
 
+# px; a larger picture is brought down to this before it is set on white
+_WIDEST = 4096
+
+
 def on_white_square(rgb: np.ndarray, side: int) -> np.ndarray:
     """The picture in the middle of a white square, scaled to `side`, as the model takes it.
 
@@ -67,6 +71,11 @@ def on_white_square(rgb: np.ndarray, side: int) -> np.ndarray:
         float32 (side, side, 3), BGR, 0…255.
     """
     height, width = rgb.shape[:2]
+    if max(height, width) > _WIDEST:
+        # a strip of 80,000 px would stand in a square of 19 GB
+        scale = _WIDEST / max(height, width)
+        width, height = max(1, round(width * scale)), max(1, round(height * scale))
+        rgb = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
     longer = max(height, width)
     square = np.full((longer, longer, 3), 255, np.uint8)
     top, left = (longer - height) // 2, (longer - width) // 2

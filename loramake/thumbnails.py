@@ -47,7 +47,7 @@ def thumbnail_files(
     """
     contents = _hash_all(pictures, cache_dir, threads)
     files = {key: cache_dir / f"{content}-{side}{_SUFFIX}" for key, content in contents.items()}
-    missing = {file: pictures[key] for key, file in files.items() if not file.is_file()}
+    missing = {file: pictures[key] for key, file in files.items() if not _is_whole(file)}
 
     def shrink(file: Path) -> None:
         _shrink(missing[file], side, file, see_through and _SUFFIX == ".webp", quality)
@@ -62,6 +62,11 @@ def thumbnail_files(
 def data_uris(thumbnails: Mapping[str, Path]) -> dict[str, str]:
     """Thumbnails as `data:image/…`, by the same keys."""
     return {key: _data_uri(file) for key, file in thumbnails.items()}
+
+
+def _is_whole(file: Path) -> bool:
+    # an empty file is what a power cut leaves
+    return file.is_file() and file.stat().st_size > 0
 
 
 def _hash_all(pictures: Mapping[str, Path], cache_dir: Path, threads: int) -> dict[str, str]:
@@ -82,7 +87,7 @@ def _shrink(source: Path, side: int, target: Path, see_through: bool, quality: i
         return
     image = image if see_through else images.flatten(image)
     image.thumbnail((side, side), Image.Resampling.BOX if min(image.size) > 4 * side else Image.Resampling.LANCZOS)
-    with atomic_path(target) as temporary:
+    with atomic_path(target, durable=False) as temporary:
         image.save(temporary, quality=quality, **({"method": 3} if _SUFFIX == ".webp" else {}))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from tinytagger import LABELS, write_tagger
@@ -26,6 +28,15 @@ def test_the_square_is_white_bgr_and_0_to_255():
     assert square[16, 0].tolist() == square[16, 31].tolist() == [255, 255, 255]
     assert on_white_square(colour((200, 100, 50), 64, 128), 32)[16, 16].tolist() == [50, 100, 200]
     assert on_white_square(colour((0, 0, 0), 1, 1), 32).max() == 0
+
+
+def test_a_long_strip_takes_no_more_memory_than_it_needs():
+    strip = colour((0, 0, 0), 120_000, 4)
+    tracemalloc.start()
+    square = on_white_square(strip, 32)
+    assert tracemalloc.get_traced_memory()[1] < 200e6
+    tracemalloc.stop()
+    assert square.min() < 255 and square.max() == 255
 
 
 def test_labels_in_spaces_but_for_emoticons(tmp_path):
