@@ -20,7 +20,7 @@ def _plainly(error: OSError, folder: Path) -> Exception:
     if isinstance(error, PermissionError) or error.errno == errno.EROFS:
         what, expected = "No permission to write here.", "a folder you may write to"
         setting = f"chmod u+w {str(folder)!r}, or run from another folder"
-    elif error.errno in (errno.ENOSPC, errno.EDQUOT):
+    elif error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         what, expected = "The disk is full. What was finished stays.", "free space"
         setting = "delete what you can spare, then run the same command again"
     else:

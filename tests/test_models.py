@@ -9,10 +9,11 @@ import torch
 from tinymodels import tiny_models
 from vectors import vectors
 
-from loramake.checkpoints import save_single_file, save_tensors
+from loramake.checkpoints import SafetensorsFile, save_single_file, save_tensors
 from loramake.diffusersfolder import read_configs
 from loramake.errors import UserError
 from loramake.ldmkeys import TEXT_PREFIX, UNET_PREFIX, VAE_PREFIX, part_name
+from loramake.modelfacts import check_vae, read_base
 from loramake.models import _empty_model, load_sd1
 
 
@@ -179,3 +180,114 @@ def test_missing_and_truncated_files(single_file, tmp_path):
     for path in (cut, pickle, tmp_path / "none.safetensors"):
         with pytest.raises(UserError):
             load_sd1(path)
+
+
+def state_of(path) -> dict[str, torch.Tensor]:
+    file = SafetensorsFile(path)
+    return {name: file.get(name) for name in file.names()}
+
+
+@pytest.mark.parametrize("form", ["ema", "half", "no VAE", "ckpt", "ckpt without state_dict", "old zip"])
+def test_forms_of_a_single_file(parts, single_file, tmp_path, form):
+    """Full with EMA weights, pruned to half precision, without VAE, and as a pickle; the same model each time."""
+    file, weights = SafetensorsFile(single_file), state_of(single_file)
+    path, vae, config = tmp_path / "base.safetensors", "", ""
+    if form == "ema":
+        weights |= {f"model_ema.{number}": torch.ones(3) for number in range(4)}
+    if form == "half":
+        weights = {name: tensor.half() for name, tensor in weights.items()}
+    if form == "no VAE":
+        weights = {name: tensor for name, tensor in weights.items() if not name.startswith(VAE_PREFIX)}
+        vae = tmp_path / "vae"
+        parts.vae.save_pretrained(vae)
+    if "ckpt" in form or form == "old zip":
+        path, config = tmp_path / "base.ckpt", tmp_path / "config"
+        for part in ("unet", "vae", "text_encoder"):
+            model = getattr(parts, part)
+            save = model.config.save_pretrained if part == "text_encoder" else model.save_config
+            save(config / part)
+        content = weights if "without" in form else {"state_dict": weights, "global_step": 7}
+        torch.save(content, path, _use_new_zipfile_serialization=form != "old zip")
+    else:
+        save_tensors(path, weights, dict(file.metadata))
+    loaded, facts = load_sd1(path, vae=vae, config=config), read_base(path, needs_vae=not vae)
+    for part in ("unet", "vae", "text_encoder"):
+        ours, theirs = getattr(loaded, part).state_dict(), getattr(parts, part).state_dict()
+        assert all(torch.allclose(ours[name], theirs[name], atol=1e-3) for name in theirs)
+    assert facts.unet == sum(weight.numel() for weight in parts.unet.parameters())
+
+
+@pytest.mark.parametrize("layout", ["ldm", "ldm in state_dict", "diffusers", "whole checkpoint"])
+def test_pickled_external_vaes(parts, single_file, tmp_path, layout):
+    other = tiny_models(seed=7).vae
+    weights = dict(other.state_dict())
+    if layout != "diffusers":
+        prefix = VAE_PREFIX if layout == "whole checkpoint" else ""
+        weights = {
+            prefix + part_name("vae", name, other.config).removeprefix(VAE_PREFIX): tensor
+            for name, tensor in weights.items()
+        }
+    path = tmp_path / "anime.vae.pt"
+    torch.save({"state_dict": weights} if layout == "ldm in state_dict" else weights, path)
+    check_vae(path)
+    assert same_weights(load_sd1(single_file, vae=path, parts=("vae",)).vae, other)
+
+
+OUT, WIDE = UNET_PREFIX + "out.0.weight", UNET_PREFIX + "input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight"
+
+
+@pytest.mark.parametrize(
+    ("weights", "word"),
+    [
+        ({"lora_te1_x.lora_down.weight": (4, 3)}, "LoRA"),
+        ({"unet.down_blocks.0.to_q.lora.down.weight": (4, 3)}, "LoRA"),
+        ({"add_embedding.linear_1.weight": (4, 3)}, "SDXL"),
+        ({OUT: (4,), "cond_stage_model.model.ln_final.weight": (4,)}, "SD2.x"),
+        ({OUT: (4,), WIDE: (320, 1024)}, "SD2.x"),
+        ({"model.diffusion_model.joint_blocks.0.x": (4,)}, "SD3"),
+        ({"double_blocks.0.img_attn.proj.weight": (4,)}, "Flux"),
+        ({"control_model.zero_convs.0.0.weight": (4,)}, "ControlNet"),
+        ({"emb_params": (2, 768)}, "textual inversion"),
+        ({"<shim>": (768,)}, "textual inversion"),
+        ({UNET_PREFIX + "input_blocks.0.0.weight": (320, 9, 3, 3)}, "inpainting"),
+        ({"down_blocks.0.x": (4,), "time_embedding.linear_1.weight": (4,)}, "U-Net alone"),
+        ({"text_model.final_layer_norm.weight": (4,)}, "text encoder alone"),
+        ({"something": (4, 4)}, "unknown"),
+    ],
+)
+def test_families_by_their_headers(tmp_path, weights, word):
+    path = tmp_path / "base.safetensors"
+    save_tensors(path, {name: torch.zeros(shape) for name, shape in weights.items()}, {})
+    for read in (lambda: read_base(path, needs_vae=True), lambda: load_sd1(path), lambda: check_vae(path)):
+        with pytest.raises(UserError) as error:
+            read()
+        assert word in str(error.value) or word == "unknown", str(error.value)
+
+
+def test_a_pickled_textual_inversion_is_named(tmp_path):
+    content = {"string_to_token": {"*": 265}, "string_to_param": {"*": torch.zeros(2, 768)}, "name": "shim"}
+    torch.save(content, tmp_path / "shim.pt")
+    with pytest.raises(UserError, match="textual inversion"):
+        read_base(tmp_path / "shim.pt", needs_vae=True)
+
+
+@pytest.mark.parametrize(
+    ("files", "word"),
+    [
+        ({"model_index.json": {"_class_name": "StableDiffusionXLPipeline"}, "unet/config.json": {}}, "SDXL"),
+        ({"model_index.json": {"_class_name": "FluxPipeline"}, "transformer/config.json": {}}, "Flux"),
+        ({"text_encoder/config.json": {"hidden_size": 1024}, "unet/config.json": {}}, "SD2.x"),
+        ({"unet/config.json": {"in_channels": 9}}, "inpainting"),
+        ({"config.json": {"_class_name": "AutoencoderKL"}}, "VAE"),
+        ({"config.json": {"_class_name": "ControlNetModel"}}, "ControlNet"),
+        ({"adapter_config.json": {}}, "LoRA"),
+        ({"notes.json": {}}, "unknown"),
+    ],
+)
+def test_folders_of_other_families(tmp_path, files, word):
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(json.dumps(content))
+    for read in (lambda: read_base(tmp_path, needs_vae=True), lambda: load_sd1(tmp_path)):
+        with pytest.raises(UserError, match=word):
+            read()

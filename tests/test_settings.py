@@ -11,6 +11,9 @@ import yaml
 from loramake import schema, settings
 from loramake.contradictions import train_warnings
 from loramake.errors import StaleSettingsError, UserError
+from loramake.estimates import GIB, rendering_memory, training_memory
+from loramake.modelfacts import ModelFacts
+from loramake.recipe import make_recipe
 from loramake.revisions import REVISIONS
 
 HOUSE = Path(__file__).resolve().parents[1]
@@ -262,3 +265,46 @@ def test_a_forced_prediction_type_reaches_the_drawing_of_its_own_model():
     assert cells() == "auto" and cells(**forced) is True
     assert cells(**forced, grid={"model": "other.safetensors"}) == "auto"
     assert cells(grid={"model": "other.safetensors", "v_parameterization": True}) is True
+
+
+PRESET_KEYS = [
+    (path.stem, section, key)
+    for path in sorted(PRESETS.glob("*.yaml"))
+    for section, keys in yaml.safe_load(path.read_text(encoding="utf-8")).items()
+    for key in (keys if isinstance(keys, dict) else [None])
+]
+# legal beside what else the preset sets
+OTHER = {"resolution": 192, "min_bucket_reso": 64, "max_bucket_reso": 512, "seeds": [5], "device": "auto", "seed": 5}
+DIFFERENT = {bool: lambda value: not value, int: lambda value: value + 1, float: lambda value: value / 2 or 0.5}
+
+
+@pytest.mark.parametrize(("preset", "section", "key"), PRESET_KEYS)
+def test_every_key_of_a_preset_gives_way_to_the_users(preset, section, key):
+    def value(config: dict) -> object:
+        return config[section][key] if key else config[section]
+
+    given = value(load(preset=preset))
+    other = OTHER.get(key or section)
+    if other is None:
+        leaf = RULES["properties"][section]["properties"][key]
+        words = {"mixed_precision": "bf16", "weights": "0, 0.5", "optimizer_type": "Lion", "sampler": "Euler"}
+        other = 64 if leaf.get("multipleOf") else words[key] if key in words else DIFFERENT[type(given)](given)
+    config = load(preset=preset, **{section: {key: other} if key else other})
+    assert value(config) == other != given
+
+
+@pytest.mark.parametrize(("preset", "gib"), [("low-vram", 5.5), ("high-vram", 22), ("none", 8), ("shimka-test", 8)])
+def test_presets_fit_their_cards(preset, gib):
+    config = load(preset=preset)
+    sd15 = ModelFacts(859_520_964, 123_060_480, 83_653_863, 423_936, 165_888, 82_880, 544_000)
+    grid = {key: config["grid"][key] for key in ("width", "height", "batch_size")}
+    assert training_memory(make_recipe(config["train"]), sd15, "bf16", "cuda") < gib * GIB
+    assert rendering_memory(sd15, 10 * sd15.lora(128), half=True, device="cuda", **grid) < (gib + 0.25) * GIB
+
+
+def test_the_guides_own_test_is_fixed_in_all_that_chance_could_touch():
+    config = load(preset="shimka-test")
+    train = config["train"]
+    assert (train["seed"], config["grid"]["seeds"]) == (1337, [13371488])
+    assert not (train["shuffle_caption"] or train["flip_aug"])
+    assert train["caption_dropout_rate"] == train["caption_tag_dropout_rate"] == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 from pathlib import Path
 
 import pytest
@@ -275,3 +276,31 @@ def test_one_run_under_two_names(ground, tmp_path):
             name: data for name, data in before.items() if "events" not in name
         }
     assert all("relinked" in path.read_text() for path in tmp_path.glob("*/runs/*/work.tsv"))
+
+
+def test_a_full_disk_in_the_middle_of_a_save_loses_nothing_finished(ground, tmp_path, monkeypatch):
+    limits, save_state = resource.getrlimit(resource.RLIMIT_FSIZE), trainloop.save_state
+
+    def fill_the_disk(*arguments: object, **options: object) -> None:
+        save_state(*arguments, **options)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+
+    options = {"max_train_epochs": 3}
+    train(ground, tmp_path / "whole", **options)
+    try:
+        with monkeypatch.context() as patch, pytest.raises(UserError) as error:
+            patch.setattr(trainloop, "save_state", fill_the_disk)
+            train(ground, tmp_path / "cut", **options)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert "disk is full" in str(error.value)
+    (run,) = (path for path in (tmp_path / "cut/runs").iterdir() if path.is_dir())
+    assert [path.name for path in run.glob("*.safetensors") if "state" not in path.name] == ["shim-000001.safetensors"]
+    assert not list(run.glob(".*tmp*"))
+    train(ground, tmp_path / "cut", **options)
+    for path in (tmp_path / "whole/out").glob("*.safetensors"):
+        assert (tmp_path / "cut/out" / path.name).read_bytes() == path.read_bytes()
+    assert (
+        sum(int(line.split("\t")[-1]) for line in (run / "work.tsv").read_text().splitlines())
+        == len(rows(tmp_path / "cut")) * 2 // 3
+    )
