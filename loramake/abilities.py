@@ -33,6 +33,7 @@ def training_refusals(recipe: Recipe, device: str, machine: Capabilities) -> lis
     place = str(place or device)
     if place != "cuda" or machine.cards:
         gather(refusals, lambda: choose_precision(recipe.mixed_precision, place, machine))
+    refusals += _card_refusals(recipe.num_processes, place, machine)
     refusals += _optimizer_refusals(recipe.optimizer_type, place, machine)
     if recipe.xformers:
         refusals += _xformers_refusals(place, machine)
@@ -77,6 +78,20 @@ def refuse(refusals: Iterable[UserError], title: str) -> None:
     if texts:
         listed = [f"{place}. " + text.replace("\n", "\n   ") for place, text in enumerate(texts, 1)]
         raise UserError("\n".join([f"{len(texts)} things are in the way. {title}".rstrip(), *listed]))
+
+
+def _card_refusals(processes: int, device: str, machine: Capabilities) -> list[UserError]:
+    """On a CPU any number of processes may train, on cards one each."""
+    cards = len(machine.cards) if device == "cuda" else processes if device == "cpu" else 1
+    if processes <= max(1, cards):
+        return []
+    return [
+        UserError(
+            "There are fewer cards than processes.",
+            found=f"{cards} of type {device}, num_processes {processes}",
+            setting=f"train.num_processes: {max(1, cards)}",
+        )
+    ]
 
 
 def _optimizer_refusals(name: str, device: str, machine: Capabilities) -> list[UserError]:

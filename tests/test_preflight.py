@@ -94,6 +94,8 @@ def test_precision_by_device(setting, device, machine, precision):
         ({"optimizer_type": "my.Optimizer"}, "cpu", PLAIN, ["optimizer_type"]),
         ({"optimizer_type": "torch.optim.RAdam"}, "cpu", PLAIN, []),
         ({"xformers": True}, "cuda", with_card(), []),
+        ({"num_processes": 2}, "cuda", with_card(), ["num_processes"]),
+        ({"num_processes": 2}, "cpu", PLAIN, []),
         ({"xformers": True}, "auto", PLAIN, ["xformers"]),
         ({"xformers": True}, "cuda", with_card(packages=frozenset()), ["xformers"]),
         (
