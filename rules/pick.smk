@@ -12,7 +12,13 @@ rule pick_epoch:
         settings=settings_file("pick"),
     output:
         pick="work/pick/{character}/{variant}.json",
-        plot="work/pick/{character}/{variant}.png",
+        plot=report(
+            "work/pick/{character}/{variant}.png",
+            caption="../workflow/report/pick.rst",
+            category="LoRA",
+            subcategory="{character}",
+            labels={"what": "pick, {variant}"},
+        ),
     log:
         "logs/pick_epoch/{character}/{variant}.log",
     conda:

@@ -38,8 +38,10 @@ rule report_character:
     input:
         loras=of_each_variant("loras/{character}/{variant}"),
         cells=of_each_variant("work/cells/{character}/{variant}"),
+        picks=of_each_variant("work/pick/{character}/{variant}.json"),
         train_settings=variant_settings("train"),
         cells_settings=variant_settings("cells"),
+        pick_settings=variant_settings("pick"),
         screen_settings=settings_file("screen"),
         clean_settings=settings_file("clean"),
         tags_settings=settings_file("tags"),

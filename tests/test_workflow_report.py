@@ -27,7 +27,12 @@ def test_one_command_makes_the_page_and_what_it_links(reported):
 
 
 def test_a_variants_report_shows_it_beside_base(reported):
-    assert reported.plan("reports/shim/network_dim=4.html") == {"train_lora", "render_cells", "report_variant"}
+    assert reported.plan("reports/shim/network_dim=4.html") == {
+        "train_lora",
+        "render_cells",
+        "pick_epoch",
+        "report_variant",
+    }
 
 
 def test_what_makes_the_page_new(reported):

@@ -9,12 +9,11 @@ with job_log(snakemake.log[0]):
     from loramake.settings import read_slice
 
     found = snakemake.input
-    rows = zip(
-        snakemake.params.variants, found.loras, found.cells, found.train_settings, found.cells_settings, strict=True
-    )
+    slices = {"train": found.train_settings, "cells": found.cells_settings, "pick": found.pick_settings}
+    folders = zip(snakemake.params.variants, found.loras, found.cells, found.picks, strict=True)
     variants = [
-        VariantFiles(name, Path(lora), Path(cells), None, {"train": Path(train), "cells": Path(drawing)})
-        for name, lora, cells, train, drawing in rows
+        VariantFiles(name, *map(Path, paths), {stage: Path(each[number]) for stage, each in slices.items()})
+        for number, (name, *paths) in enumerate(folders)
     ]
     stages = ("screen", "clean", "tags", "dataset", "latents")
     report_character(
