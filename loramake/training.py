@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from loramake.abilities import refuse, training_refusals, wanted_packages
 from loramake.capabilities import probe
+from loramake.errors import UserError
 from loramake.files import hash_value, read_json, to_json, write_if_changed
 from loramake.latentfiles import LatentFile, match_latents
 from loramake.modelhash import content_hash
 from loramake.recipe import Recipe, make_recipe
 from loramake.revisions import REVISIONS
 from loramake.runs import INDEX, Run
-from loramake.trainset import Picture, hold_out, read_class_pictures, read_pictures, share_showings
+from loramake.trainset import Picture, count_batches, hold_out, read_class_pictures, read_pictures, share_showings
 
 
 def train_lora(
@@ -59,6 +61,7 @@ def train_lora(
     base_hash = content_hash(base_model, hashes)
     vae_hash = content_hash(vae, hashes, setting="vae")
     pictures, latents, held_out = _gather(dataset_dir, reg_dir, latents_dir, vae_hash or base_hash, recipe)
+    _check_warmup(recipe, pictures, latents)
     described = {
         "name": name,
         "recipe": recipe.canonical(),
@@ -128,6 +131,20 @@ def _gather(
         pictures += classes
         latents += match_latents(latents_dir, classes, vae_hash, flip=recipe.flip_aug)
     return pictures, latents, held_out
+
+
+def _check_warmup(recipe: Recipe, pictures: Sequence[Picture], latents: Sequence[LatentFile]) -> None:
+    """Refuse a warm-up that the run would end before."""
+    showings = [picture.repeats for picture in pictures]
+    batches = count_batches([file.bucket for file in latents], showings, recipe.train_batch_size)
+    steps = recipe.total_steps(-(-batches // (recipe.gradient_accumulation_steps * recipe.num_processes)))
+    if recipe.lr_warmup_steps >= steps and recipe.lr_scheduler != "constant":
+        raise UserError(
+            "The learning rate would rise to the end of the training.",
+            found=f"lr_warmup_steps: {recipe.lr_warmup_steps}",
+            expected=f"fewer than the run's {steps} optimizer steps; a few per cent of them",
+            setting="train.lr_warmup_steps",
+        )
 
 
 def _lock(run: Run) -> FileLock:

@@ -143,6 +143,7 @@ def test_schedule_free_saves_the_average_and_not_the_point_of_training(ground, t
 @pytest.mark.parametrize(
     ("changes", "word"),
     [
+        ({"lr_warmup_steps": 8}, "lr_warmup_steps"),
         ({"optimizer_type": "AdamW8bit"}, "CUDA"),
         ({"optimizer_type": "Lion8bit"}, "Lion8bit"),
         ({"optimizer_type": "AdamQ"}, "Prodigy"),
@@ -304,3 +305,24 @@ def test_a_full_disk_in_the_middle_of_a_save_loses_nothing_finished(ground, tmp_
         sum(int(line.split("\t")[-1]) for line in (run / "work.tsv").read_text().splitlines())
         == len(rows(tmp_path / "cut")) * 2 // 3
     )
+
+
+def test_every_training_setting_is_documented_and_part_of_what_a_run_is():
+    rules = schema.load_schema(HOUSE / "config/schema.yaml")["properties"]["train"]
+    plain, same = make_recipe({}).canonical(), set()
+    words = {"optimizer_type": "Lion", "optimizer_args": ["eps=1e-7"], "network_weights": "a.safetensors"}
+    for (key,), leaf in schema.leaves(rules):
+        assert leaf["description"] and leaf["advice"] and "train" in leaf["stages"], key
+        kinds = leaf.get("anyOf", [leaf])
+        assert all({"minimum", "maximum"} <= kind.keys() for kind in kinds if kind.get("type") in ("integer", "number"))
+        default = leaf["default"]
+        for value in (words.get(key), *leaf.get("enum", ()), True, False, 64, 128, 2, 3, 0.5):
+            right, problems = schema.check(leaf, value, key)
+            if value is not None and not problems and right != default:
+                break
+        else:
+            raise AssertionError(f"no other value for {key}")
+        if make_recipe({key: right}).canonical() == plain:
+            same.add(key)
+    # how the work is divided, not what comes out
+    assert same <= {"max_data_loader_n_workers"}, same
