@@ -12,7 +12,6 @@ import json
 import resource
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -67,25 +66,25 @@ def _replay(record: str) -> None:
     """Feed the recorded batches, in order, and begin with the recorded LoRA."""
     import torch
 
-    from loramake import trainloop
+    from loramake import trainmodel
     from loramake.stepping import Batch
     from loramake.trainfeed import Feed
 
     recorded = iter(torch.load(record))
     begun = torch.load(record + ".lora")
-    make, attach = Feed.batches, trainloop.attach
+    make, attach = Feed._batch, trainmodel.attach
 
-    def batches(self: Feed, epoch: int) -> Iterator[Batch]:
-        for own in make(self, epoch):
-            drawn = next(recorded, None)
-            yield Batch(**drawn) if drawn else own
+    def fed(self: Feed, items: object, epoch: int) -> Batch:
+        own = make(self, items, epoch)
+        drawn = next(recorded, None)
+        return Batch(**drawn) if drawn else own
 
     def attached(*models: object, **options: object) -> object:
         network = attach(*models, **options)
         network.load(begun)
         return network
 
-    Feed.batches, trainloop.attach = batches, attached
+    Feed._batch, trainmodel.attach = fed, attached
 
 
 if __name__ == "__main__":
