@@ -12,6 +12,8 @@ def _has_onednn() -> bool:
 
 
 _ONEDNN = _has_onednn()
+# what a product's call costs beside its multiplications, counted in them: decides between few and many products
+_CALL = 300_000
 
 
 def multiply(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
@@ -27,6 +29,12 @@ def multiply(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = 
 def merges_pay(tokens: int, in_size: int, out_size: int) -> bool:
     """Whether adding up·down to the weight costs less than passing `tokens` rows through both factors."""
     return tokens * (in_size + out_size) > in_size * out_size
+
+
+def full_pays(tokens: int, in_size: int, out_size: int, rank: int) -> bool:
+    """Whether the factors' gradients cost less through the weight's whole gradient than through the small products."""
+    through_full = in_size * out_size * (tokens + 2 * rank) + 3 * _CALL
+    return through_full < 2 * tokens * rank * (in_size + out_size) + 4 * _CALL
 
 
 class LowRankLinear(torch.autograd.Function):
@@ -59,7 +67,7 @@ class LowRankLinear(torch.autograd.Function):
         scale, (tokens, in_size), (out_size, rank) = ctx.scale, x.shape, up.shape
         wants_x, wants_factors = ctx.needs_input_grad[0], ctx.needs_input_grad[3] or ctx.needs_input_grad[4]
         merged = merges_pay(tokens, in_size, out_size)
-        through_full = merged and in_size * out_size * (tokens + 2 * rank) < 2 * tokens * rank * (in_size + out_size)
+        through_full = merged and full_pays(tokens, in_size, out_size, rank)
         low_grad = None
         if (wants_x and not merged) or (wants_factors and not through_full):
             low_grad = multiply(grad, up.t())  # (N, r)
@@ -72,7 +80,7 @@ class LowRankLinear(torch.autograd.Function):
             full = multiply(grad.t(), x.t())  # (out, in)
             grad_up, grad_down = full @ down.t(), up.t() @ full
         elif wants_factors:
-            grad_up, grad_down = grad.t() @ multiply(x, down), low_grad.t() @ x
+            grad_up, grad_down = multiply(grad.t(), multiply(x, down).t()), low_grad.t() @ x
         if wants_factors:
             grad_up, grad_down = grad_up.mul_(scale), grad_down.mul_(scale)
         return grad_x, None, None, grad_down, grad_up, None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from loramake.attending import use_narrow_attention
 from loramake.errors import UserError
 from loramake.lora import Network, attach
 from loramake.models import StableDiffusion1, load_sd1
@@ -32,6 +33,8 @@ def load_frozen(
         # both honour it in training mode alone; neither has active dropout
         model.unet.train()
         model.text_encoder.train()
+    if device.type == "cpu" and dtype == torch.float32:
+        use_narrow_attention(model.unet, model.text_encoder)
     if recipe.xformers:
         model.unet.enable_xformers_memory_efficient_attention()
     return model
