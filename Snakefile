@@ -3,6 +3,7 @@
 #   snakemake --cores 1                                        grids of all characters in config/config.yaml
 #   snakemake --cores 1 grids/shimakaze.png                    one of them
 #   snakemake --cores 1 grids/shimakaze/unet_lr=5e-4.png       the same with another learning rate
+#   snakemake --cores 1 grids/shimakaze/sweep/unet_lr=5e-4+1e-3.png    two learning rates side by side
 #   snakemake --cores 1 loras/shimakaze/base                   the LoRA alone, one file an epoch
 #   snakemake --cores 1 loras/shimakaze/base-000006.safetensors
 #   snakemake --cores 1 work/pick/shimakaze/base.json          which epoch and weight to use, and why
@@ -29,6 +30,8 @@ rule all:
     default_target: True
     input:
         expand("grids/{character}.png", character=CONFIG["characters"]),
+        expand("grids/{character}/base/{sheet}.png", character=CONFIG["characters"], sheet=CONFIG["grid"]["sheets"]),
+        expand("grids/{character}/sweep/{sweep}.png", character=CONFIG["characters"], sweep=CONFIG["sweeps"]),
 
 
 include: "rules/download.smk"
@@ -36,6 +39,7 @@ include: "rules/dataset.smk"
 include: "rules/latents.smk"
 include: "rules/train.smk"
 include: "rules/grids.smk"
+include: "rules/sheets.smk"
 include: "rules/reported.smk"
 include: "rules/pick.smk"
 include: "rules/report.smk"

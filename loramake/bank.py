@@ -7,40 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from loramake.bankchoice import Choice, Current, common_runs, find_runs
+from loramake.bankconv import ConvBankLayer
 from loramake.errors import UserError
 from loramake.lora import Target, find_targets, load_file
 from loramake.lowrank import merges_pay, multiply
 
+ROWS_PER_RUN = 256  # below this, products of a run each cost more than the low-rank path of the whole batch (measured)
 BASE = -1  # adapter of a sample that takes the base model alone
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What each sample of a batch takes.
-
-    Args:
-        adapter: the one adapter of the whole batch; None where samples differ.
-        weight: the one weight of the whole batch; None where samples differ.
-        adapters: (B,) long, adapter of each sample (0 where its weight is 0).
-        weights: (B,), 0 for the base alone; None where all are 0.
-    """
-
-    adapter: int | None
-    weight: float | None
-    adapters: Tensor
-    weights: Tensor | None
-
-
-class _Current:
-    """The choices in force, seen by all layers of one bank; none: base alone."""
-
-    choices: tuple[Choice, ...] = ()
 
 
 class BankLayer(torch.nn.Module):
@@ -53,7 +32,7 @@ class BankLayer(torch.nn.Module):
         current: where the layer looks up the batch's choice.
     """
 
-    def __init__(self, base: torch.nn.Module, down: Tensor, up: Tensor, current: _Current) -> None:
+    def __init__(self, base: torch.nn.Module, down: Tensor, up: Tensor, current: Current) -> None:
         super().__init__()
         self.base, self._current = base, current
         self.register_buffer("down", down, persistent=False)
@@ -70,17 +49,36 @@ class BankLayer(torch.nn.Module):
     def _rows(self, x: Tensor) -> Tensor:
         """(B, N, in) → (B, N, out)."""
         weight, bias = self.base.weight.flatten(1), self.base.bias
-        rows, choices = x.flatten(0, 1), self._current.choices
-        uniform = all(choice.adapter is not None and choice.weight is not None for choice in choices)
-        if choices and uniform and merges_pay(len(rows), *weight.T.shape) and x.dtype == torch.float32:
-            for choice in choices:
-                up, down = self.up[choice.adapter], self.down[choice.adapter]
-                weight = torch.addmm(weight, up, down, alpha=choice.weight)
-            choices = ()
-        y = multiply(rows, weight, bias).view(*x.shape[:2], -1)
+        choices = self._current.choices
+        runs, others = common_runs(choices)
+        each = len(x) * x.shape[1] // max(len(runs), 1)
+        even = len(runs) == 1 or each >= ROWS_PER_RUN
+        if runs and even and merges_pay(each, *weight.T.shape) and x.dtype == torch.float32:
+            return self._merged(x, weight, runs, others)
+        y = multiply(x.flatten(0, 1), weight, bias).view(*x.shape[:2], -1)
         for choice in choices:
             self._add(y, x, choice)
         return y
+
+    def _merged(
+        self,
+        x: Tensor,
+        weight: Tensor,
+        runs: Sequence[tuple[int, int, int, float]],
+        others: Sequence[tuple[int, float]],
+    ) -> Tensor:
+        """Each run of samples through its own merged weight, which is made once; `others` act on all samples."""
+        for adapter, factor in others:
+            weight = torch.addmm(weight, self.up[adapter], self.down[adapter], alpha=factor)
+        made: dict[tuple[int, float], Tensor] = {}
+        parts = []
+        for first, end, adapter, factor in runs:
+            if (adapter, factor) not in made:
+                up, down = self.up[adapter], self.down[adapter]
+                made[adapter, factor] = torch.addmm(weight, up, down, alpha=factor) if factor else weight
+            rows = multiply(x[first:end].flatten(0, 1), made[adapter, factor], self.base.bias)
+            parts.append(rows.view(end - first, x.shape[1], -1))
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def _add(self, y: Tensor, x: Tensor, choice: Choice) -> None:
         """Add to y (B, N, out), in place, what one choice makes of x (B, N, in)."""
@@ -115,16 +113,17 @@ class LoraBank:
         loras: Sequence[Mapping[str, Tensor]],
         files: Sequence[Path | str],
     ) -> None:
-        targets = find_targets(unet, text_encoder)
+        targets = find_targets(unet, text_encoder, conv=any(map(_has_conv, loras)))
         for tensors, file in zip(loras, files, strict=True):
             _check(tensors, targets, file)
         self.size = len(loras)
         self._targets = targets
-        self._current = _Current()
+        self._current = Current()
         # also without adapters: the base's pictures then come from the same arithmetic
         for target in targets:
             down, up = _stack(target, loras)
-            setattr(target.parent, target.attr, BankLayer(target.module, down, up, self._current))
+            kind = ConvBankLayer if down.ndim > 3 else BankLayer
+            setattr(target.parent, target.attr, kind(target.module, down, up, self._current))
 
     def remove(self) -> None:
         """Take the bank off again: the model is as before."""
@@ -146,6 +145,7 @@ class LoraBank:
             weight=scales[0] if len(set(scales)) == 1 else None,
             adapters=torch.tensor([max(adapter, 0) for adapter in adapters], device=like.device),
             weights=torch.tensor(scales, dtype=like.dtype, device=like.device) if any(scales) else None,
+            runs=find_runs(adapters, scales),
         )
 
     @contextmanager
@@ -169,20 +169,31 @@ def load_bank(unet: torch.nn.Module, text_encoder: torch.nn.Module, files: Seque
 
 
 def _stack(target: Target, loras: Sequence[Mapping[str, Tensor]]) -> tuple[Tensor, Tensor]:
-    """down (K, r, in) and up (K, out, r) of one layer; zeros where a file has nothing for it."""
+    """down (K, r, in[, k, k]) and up (K, out, r) of one layer; zeros where a file has nothing for it."""
     weight = target.module.weight
     out_size, in_size = weight.shape[:2]
+    kernel = _kernel(weight.shape)
     ranks = [_rank(target, tensors) for tensors in loras]
-    down = torch.zeros(len(loras), max([1, *ranks]), in_size)
+    down = torch.zeros(len(loras), max([1, *ranks]), in_size, *kernel)
     up = torch.zeros(len(loras), out_size, down.shape[1])
     for index, (tensors, rank) in enumerate(zip(loras, ranks, strict=True)):
         if rank:
             # an alpha of 0, or none, means alpha = rank
             alpha = float(tensors.get(f"{target.name}.alpha", torch.tensor(0.0))) or float(rank)
-            down[index, :rank] = tensors[f"{target.name}.lora_down.weight"].float().reshape(rank, in_size)
+            down[index, :rank] = tensors[f"{target.name}.lora_down.weight"].float().reshape(rank, in_size, *kernel)
             scaled = tensors[f"{target.name}.lora_up.weight"].float().reshape(out_size, rank) * (alpha / rank)
             up[index, :, :rank] = scaled
     return down.to(weight.device, weight.dtype), up.to(weight.device, weight.dtype)
+
+
+def _kernel(shape: Sequence[int]) -> tuple[int, ...]:
+    """Height and width of a convolution larger than 1x1, of its weight's shape; of any other layer nothing."""
+    return () if tuple(shape[2:]) in ((), (1, 1)) else tuple(shape[2:])
+
+
+def _has_conv(tensors: Mapping[str, Tensor]) -> bool:
+    """Whether a LoRA has weights outside of the transformers."""
+    return any("_resnets_" in key or "samplers_" in key for key in tensors)
 
 
 def _rank(target: Target, tensors: Mapping[str, Tensor]) -> int:
@@ -199,12 +210,13 @@ def _check(tensors: Mapping[str, Tensor], targets: Sequence[Target], file: Path 
                 "This LoRA was made for another kind of model.",
                 file=file,
                 found=f"weights for {name}",
-                expected="Linear and 1x1 layers of an SD1.x model's transformers (kohya's networks.lora)",
+                expected="layers of an SD1.x model that kohya's networks.lora adapts",
                 setting="grid.model or base_model",
             )
         down, up = tensors.get(f"{name}.lora_down.weight"), tensors.get(f"{name}.lora_up.weight")
         out_size, in_size = known[name][:2]
-        if down is None or up is None or (up.shape[0], down.shape[1]) != (out_size, in_size):
+        fits = down is not None and up is not None and (up.shape[0], down.shape[1]) == (out_size, in_size)
+        if not fits or _kernel(down.shape) != _kernel(known[name]) or f"{name}.lora_mid.weight" in tensors:
             found = "a half" if down is None or up is None else f"{down.shape[1]} → {up.shape[0]}"
             raise UserError(
                 "This LoRA does not fit the model.",

@@ -6,7 +6,7 @@ Knows no torch: planning a grid and finding it already drawn must be quick.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from loramake import files
@@ -15,7 +15,7 @@ from loramake.errors import UserError
 from loramake.lorahash import lora_digest
 from loramake.loranames import CalledLora
 from loramake.prompts import read_prompts
-from loramake.samplernames import check_sampler
+from loramake.samplernames import DEFAULT_ETA, check_sampler, resolve_eta
 
 WEIGHT_LIMIT = 10
 
@@ -34,31 +34,85 @@ class Checkpoint:
 
 
 @dataclass(frozen=True)
+class Look:
+    """What a picture is drawn with beside its LoRA, prompt and seed; sides in px, `eta` as in the config."""
+
+    base_model: str
+    sampler: str
+    steps: int
+    cfg_scale: float
+    width: int
+    height: int
+    clip_skip: int
+    negative_prompt: str
+    eta: str | float = "auto"
+    v_parameterization: bool | str = "auto"
+    zero_terminal_snr: bool | str = "auto"
+
+    def recipe(self) -> dict[str, object]:
+        """The part of a recipe that this is: the model goes by its content, eta only where it is not the sampler's."""
+        values = asdict(self)
+        values.pop("base_model"), values.pop("eta")
+        for key in ("v_parameterization", "zero_terminal_snr"):
+            # at "auto" no part of the recipe: cells from before these settings stay
+            if values[key] == "auto":
+                values.pop(key)
+        return {**values, **self.noise()}
+
+    def noise(self) -> dict[str, float]:
+        """The eta that is not the sampler's own; else nothing."""
+        resolved = resolve_eta(self.sampler, self.eta)
+        return {"eta": resolved} if resolved != (DEFAULT_ETA[self.sampler] or 0.0) else {}
+
+
+@dataclass(frozen=True)
 class Cell:
     """One picture of a grid.
 
     Args:
-        checkpoint: None at weight 0, where every epoch gives the same picture.
-        prompt_number, seed_number: places in the config's lists, from 1.
+        checkpoint: None at weight 0, where every epoch and variant gives the same picture.
         prompt: `{trigger}` filled in.
         recipe: hash of everything that its pixels depend on.
+        place: where it stands in its grid, as the index says it: (name, value) pairs.
+        file_name: in the grid's folder of cells.
         called: LoRAs that the prompt calls, beside the checkpoint.
+        look: None only in plans that nothing is drawn from.
     """
 
     checkpoint: Checkpoint | None
     weight: float
-    prompt_number: int
     prompt: str
-    seed_number: int
     seed: int
     recipe: str
+    place: tuple[tuple[str, object], ...]
+    file_name: str
     called: tuple[CalledLora, ...] = ()
+    look: Look | None = None
 
     @property
-    def file_name(self) -> str:
-        """e.g. e000004_w0.8_p1_s2.png, or w0_p1_s2.png."""
-        epoch = f"e{self.checkpoint.epoch:06d}_" if self.checkpoint else ""
-        return f"{epoch}w{weight_text(self.weight)}_p{self.prompt_number}_s{self.seed_number}.png"
+    def files(self) -> tuple[Path, ...]:
+        """The LoRA files that it takes."""
+        return (*((self.checkpoint.file,) if self.checkpoint else ()), *(lora.file for lora in self.called))
+
+
+def cell_recipe(
+    shared: Mapping[str, object],
+    checkpoint: Checkpoint | None,
+    weight: float,
+    prompt: str,
+    seed: int,
+    called: Sequence[CalledLora],
+) -> str:
+    """Hash of everything that a cell's pixels depend on, in whatever grid it stands.
+
+    Args:
+        shared: look, models and revision; JSON-able.
+    """
+    own: dict[str, object] = {"lora": checkpoint.digest if checkpoint else "", "weight": weight}
+    own |= {"prompt": prompt, "seed": seed}
+    if called:
+        own["called"] = [[lora.digest, lora.text_weight, lora.unet_weight] for lora in called]
+    return files.hash_value({**shared, **own})
 
 
 def weight_text(weight: float) -> str:
@@ -129,52 +183,39 @@ def plan_cells(
     *,
     shared: Mapping[str, object],
     called: Mapping[str, tuple[CalledLora, ...]] | None = None,
+    look: Look | None = None,
 ) -> list[Cell]:
-    """Every picture of a grid: weight 0 once for all epochs, the others for each epoch.
+    """Every picture of an epoch x weight grid: weight 0 once for all epochs, the others for each epoch.
 
     Args:
         prompts: `{trigger}` filled in.
         shared: what all cells have in common and their pixels depend on; JSON-able.
         called: the LoRAs that each prompt calls, from `loranames.call_loras`.
+        look: the same as a value, to draw with.
     """
     sources = [(None, weight) for weight in weights if weight == 0]
     sources += [(checkpoint, weight) for checkpoint in checkpoints for weight in weights if weight != 0]
     cells = []
     for checkpoint, weight in sources:
-        for prompt_number, prompt in enumerate(prompts, start=1):
+        epoch = checkpoint.epoch if checkpoint else None
+        for number, prompt in enumerate(prompts, start=1):
             loras = (called or {}).get(prompt, ())
-            weights_called = [[lora.digest, lora.text_weight, lora.unet_weight] for lora in loras]
             for seed_number, seed in enumerate(seeds, start=1):
-                lora = checkpoint.digest if checkpoint else ""
-                own = {"lora": lora, "weight": weight, "prompt": prompt, "seed": seed}
-                own |= {"called": weights_called} if loras else {}
-                recipe = files.hash_value({**shared, **own})
-                cells.append(Cell(checkpoint, weight, prompt_number, prompt, seed_number, seed, recipe, loras))
+                recipe = cell_recipe(shared, checkpoint, weight, prompt, seed, loras)
+                place = (("epoch", epoch), ("weight", weight), ("prompt", number), ("seed", seed_number))
+                name = (f"e{epoch:06d}_" if checkpoint else "") + f"w{weight_text(weight)}_p{number}_s{seed_number}.png"
+                cells.append(Cell(checkpoint, weight, prompt, seed, recipe, place, name, loras, look))
     return cells
 
 
 def write_index(
-    out_dir: Path,
-    cells: Sequence[Cell],
-    *,
-    epochs: Sequence[int],
-    weights: Sequence[float],
-    prompts: Sequence[str],
-    seeds: Sequence[int],
-    settings: Mapping[str, object],
+    out_dir: Path, cells: Sequence[Cell], axes: Mapping[str, object], settings: Mapping[str, object]
 ) -> None:
-    """Write `cells.json`: the axes, the file of each cell (epoch null at weight 0), and what the title names."""
-    rows = [
-        {
-            "epoch": cell.checkpoint.epoch if cell.checkpoint else None,
-            "weight": cell.weight,
-            "prompt": cell.prompt_number,
-            "seed": cell.seed_number,
-            "file": cell.file_name,
-        }
-        for cell in cells
-    ]
-    axes = {"epoch": list(epochs), "weight": list(weights), "prompt": list(prompts), "seed": list(seeds)}
+    """Write `cells.json`: the axes, place and file of each cell, and what the title names.
+
+    In an epoch x weight grid a place is epoch (null at weight 0), weight, and the numbers of prompt and seed.
+    """
+    rows = [{**dict(cell.place), "file": cell.file_name} for cell in cells]
     files.write_text(
-        Path(out_dir) / "cells.json", files.to_json({"axes": axes, "cells": rows, "settings": dict(settings)})
+        Path(out_dir) / "cells.json", files.to_json({"axes": dict(axes), "cells": rows, "settings": dict(settings)})
     )

@@ -21,11 +21,10 @@ def paint_in_shares(
     cells: Sequence[Cell],
     keep: Callable[[Cell, Image.Image], None],
     *,
-    base_model: str,
     device: str,
     batch_size: int,
     threads: int,
-    **look: object,
+    **models: str,
 ) -> None:
     """Draw cells, in several processes where that pays; `keep` is called in the process that drew.
 
@@ -34,8 +33,10 @@ def paint_in_shares(
     Raises:
         UserError: see `cellpainting.paint_cells`.
     """
-    painters = count_processes(base_model, device, threads, -(-len(cells) // batch_size))
-    settings = {"base_model": base_model, "device": device, "batch_size": batch_size, **look}
+    batches = -(-len(cells) // batch_size)
+    models_used = {cell.look.base_model for cell in cells}
+    painters = min(count_processes(model, device, threads, batches) for model in models_used)
+    settings = {"device": device, "batch_size": batch_size, **models}
     if painters == 1:
         _paint(cells, keep, {**settings, "threads": threads, "title": "render"})
         return

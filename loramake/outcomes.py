@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from loramake import pngtext
+from loramake.cellindex import EpochGrid, read_epoch_grid
 from loramake.errors import UserError
 from loramake.files import read_json
 from loramake.lorahash import lora_digest
 from loramake.lossplot import read_log
 from loramake.runs import INDEX, LOSS_LOG, VALIDATION_LOG
-from loramake.sheets import Grid, read_grid
 
 GOOD, UNDER, OVER, BROKEN = VERDICTS = ("good", "under-trained", "over-trained", "broken")
 
@@ -66,7 +66,7 @@ class Outcome:
     made_of: Mapping[str, object]
     losses: Mapping[str, Sequence[float]]
     checks: Mapping[str, Sequence[float]]
-    grid: Grid
+    grid: EpochGrid
     pick: Pick | None
     settings: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
@@ -109,7 +109,7 @@ def read_outcome(
             _read(made_of, "") if made_of.is_file() else {},
             read_log(Path(lora_dir) / LOSS_LOG),
             read_log(Path(lora_dir) / VALIDATION_LOG),
-            read_grid(cells_dir),
+            read_epoch_grid(cells_dir),
             read_pick(pick) if pick else None,
             settings or {},
         )

@@ -35,6 +35,7 @@ def paint(
     clip_skip: int,
     batch_size: int,
     eta: str | float = "auto",
+    texts: TextStates | None = None,
 ) -> Iterator[tuple[int, numpy.ndarray]]:
     """Draw the requests, batch by batch.
 
@@ -47,6 +48,7 @@ def paint(
         width, height: px, multiples of the VAE's 8.
         batch_size: pictures drawn at once; with guidance the U-Net sees twice as many samples, with AND yet more.
         eta: share of fresh noise, 0 … 1, or "auto": the sampler's own.
+        texts: states of an earlier call with this bank and clip_skip, so that no text is encoded twice.
 
     Yields:
         the place in `requests` and the picture, (height, width, 3) uint8; not in order.
@@ -55,7 +57,7 @@ def paint(
         UserError: a prompt that cannot be read, an unknown sampler, clip_skip beyond the encoder's layers.
     """
     method, eta = find_sampler(sampler), resolve_eta(sampler, eta)
-    texts = TextStates(model.text_encoder, bank, clip_skip)
+    texts = texts or TextStates(model.text_encoder, bank, clip_skip)
     reader = text_reader(model.tokenizer, steps)
     read = [reader(request) for request in requests]
     factor = 2 ** (len(model.vae.config.block_out_channels) - 1)
@@ -100,7 +102,8 @@ def _predictor(
 
     def context(sides: Sequence[Windows]) -> Tensor:
         if tuple(sides) not in stacked:
-            parts = [states(batch[place % len(batch)], windows) for place, windows in enumerate(sides)]
+            times = len(sides) // len(batch)
+            parts = [states(batch[place // times], windows) for place, windows in enumerate(sides)]
             stacked[tuple(sides)] = torch.cat(parts).to(like.dtype)
         return stacked[tuple(sides)]
 
@@ -115,9 +118,10 @@ def _predictor(
             by_length[len(side[0])].append(place)
         outputs: dict[int, Tensor] = {}
         for places in by_length.values():
-            text = context([windows for place in places for windows in sides[place]])
-            together = run(torch.cat([x] * len(places)), time, text)
-            outputs.update(zip(places, together.split(len(batch)), strict=True))
+            # the sides of one picture next to each other: they take the same LoRA, and neighbours multiply fastest
+            text = context([sides[place][picture] for picture in range(len(batch)) for place in places])
+            together = run(x.repeat_interleave(len(places), 0), time, text)
+            outputs.update({place: together[number :: len(places)] for number, place in enumerate(places)})
         unconditioned, *conditioned = (outputs[place] for place in range(len(sides)))
         if plain:
             return guide(conditioned[0], unconditioned, cfg_scale)
@@ -129,7 +133,7 @@ def _predictor(
 def _runner(
     unet: torch.nn.Module, bank: LoraBank, batch: Sequence[Request]
 ) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
-    """The U-Net with the LoRAs of a batch: (x of n batches one after another, timestep, text) → prediction."""
+    """The U-Net with the LoRAs of a batch: (x with each picture n times in a row, timestep, text) → prediction."""
     like = next(unet.parameters())
     layers = [[(request.adapter, request.weight) for request in batch]]
     layers += [[(adapter, weight)] * len(batch) for adapter, _, weight in batch[0].extra]
@@ -138,7 +142,7 @@ def _runner(
     def run(x: Tensor, timestep: Tensor, text: Tensor) -> Tensor:
         times = len(x) // len(batch)
         if times not in choices:
-            pairs = [list(zip(*layer * times, strict=True)) for layer in layers]
+            pairs = [list(zip(*(taken for taken in layer for _ in range(times)), strict=True)) for layer in layers]
             choices[times] = [bank.choose(adapters, weights, like=like) for adapters, weights in pairs]
         with bank.using(*choices[times]):
             return unet(x, timestep, text, return_dict=False)[0].float()

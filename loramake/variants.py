@@ -5,6 +5,8 @@ A name has one spelling (keys sorted, numbers canonical), so that nothing is tra
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Mapping
 from decimal import Decimal
 
@@ -12,6 +14,7 @@ from loramake import schema
 from loramake.errors import UserError
 
 BASE = "base"
+MOST_VARIANTS = 64
 
 
 def parse(name: str, rules: schema.Schema) -> dict[str, object]:
@@ -46,6 +49,77 @@ def parse(name: str, rules: schema.Schema) -> dict[str, object]:
             setting="the name in the command line",
         )
     return values
+
+
+def parse_sweep(text: str, rules: schema.Schema, named: Mapping[str, Mapping[str, object]]) -> list[str]:
+    """The variants of a sweep: every combination of its values, in the order in which they are written.
+
+    Args:
+        text: `unet_lr=5e-4+1e-3__network_dim=32+64` in a path's spelling, or the name of a sweep of the config.
+        rules: the config schema.
+        named: the config's `sweeps`: values of each setting, in any spelling.
+
+    Raises:
+        UserError: as `parse`; a value twice, another spelling of the whole, an unknown name, too many variants.
+    """
+    if "=" not in text:
+        if text not in named:
+            close = schema.nearest(text, list(named))
+            raise UserError(
+                "There is no such sweep." + (f" The nearest is {close}." if close else ""),
+                found=text,
+                expected="a name of the config's sweeps, or settings such as unet_lr=5e-4+1e-3; known: "
+                + (", ".join(named) or "none"),
+                setting="sweeps in config/config.yaml",
+            )
+        return expand_sweep(named[text], rules, f"sweeps.{text}")
+    columns = {}
+    for part in text.split("__"):
+        key, _, values = part.partition("=")
+        if key in columns:
+            raise UserError(f"{key} stands twice in the sweep's name.", found=text, expected="each setting once")
+        # one setting after the other through the reader of a variant's name, which knows every way to be wrong
+        columns[key] = [parse(f"{key}={value}", rules)[key] for value in values.split("+")]
+    right = "__".join(f"{key}={'+'.join(map(spell_value, columns[key]))}" for key in sorted(columns))
+    if right != text:
+        raise UserError("A sweep has one spelling.", found=text, expected=right, setting="the name in the command line")
+    return expand_sweep(columns, rules, "the sweep's name")
+
+
+def expand_sweep(columns: Mapping[str, object], rules: schema.Schema, setting: str) -> list[str]:
+    """The names of all combinations of a sweep's values.
+
+    Args:
+        columns: values of each setting, in any spelling; a single one may stand without a list.
+        setting: named in errors.
+
+    Raises:
+        UserError: a setting that cannot vary, a value out of range or twice, no values, or too many variants.
+    """
+    leaves = {path[-1]: leaf for path, leaf in schema.leaves(rules) if path[0] == "train"}
+    checked: dict[str, list[object]] = {}
+    for key, values in columns.items():
+        _check_key(f"{key}=…", key, "=", leaves, rules)
+        entries = list(values) if isinstance(values, list | tuple) else [values]
+        pairs = [schema.check(leaves[key], value, f"train.{key}") for value in entries]
+        problems = [text for _, found in pairs for text in found]
+        if problems:
+            raise UserError("A value of a sweep is not allowed.\n  - " + problems[0], found=key, setting=setting)
+        checked[key] = [value for value, _ in pairs]
+        if len(set(map(spell_value, checked[key]))) < len(entries) or not entries:
+            raise UserError(
+                f"A sweep needs values of {key}, each once.", found=entries, expected="1 or more", setting=setting
+            )
+    count = math.prod(map(len, checked.values()))
+    if not checked or count > MOST_VARIANTS:
+        raise UserError(
+            "A sweep of this size is not sensible.",
+            found=f"{count if checked else 0} variants, a training each",
+            expected=f"1…{MOST_VARIANTS}",
+            setting=setting,
+        )
+    combinations = itertools.product(*(checked[key] for key in sorted(checked)))
+    return [spell(dict(zip(sorted(checked), values, strict=True))) for values in combinations]
 
 
 def spell(values: Mapping[str, object]) -> str:

@@ -6,7 +6,8 @@ import time
 from functools import cache, wraps
 from pathlib import Path
 
-from loramake import boorus, cells, files, gathering, loranames, manifest, prompts, schema, settings, variants
+from loramake import boorus, cells, files, gathering, loranames, manifest, prompts, schema, settings, sheetconfig
+from loramake import variants
 from loramake.errors import LoramakeError, UserError
 
 
@@ -32,6 +33,7 @@ def read_config():
     grid = {key: values["grid"][key] for key in ("weights", "sampler", "prompts", "negative_prompt")}
     for entry in values["characters"].values():
         cells.check_grid(**grid, trigger=entry["trigger"])
+        sheetconfig.check_sheets(values, rules, entry["trigger"])
     for name, entry in values["characters"].items():
         boorus.check_wishes(entry["download"], f"characters.{name}.download")
     return rules, values
@@ -237,19 +239,29 @@ def publish_pick(wildcards):
     return f"work/pick/{wildcards.character}/{wildcards.variant}.json" if wanted else []
 
 
-def model_manifests(stage):
-    """Input function: the state of every model file that the stage loads."""
+def named_models(stage):
+    """Setting → path of every model file that the stage loads."""
     base = "grid.model" if stage == "cells" and CONFIG["grid"]["model"] else "base_model"
     named = {base: CONFIG["grid"]["model"] or CONFIG["base_model"] if stage == "cells" else CONFIG["base_model"]}
     named |= {key: CONFIG[key] for key in ("base_model_config", "vae") if CONFIG[key]}
     if stage == "train" and CONFIG["train"]["network_weights"]:
         named["train.network_weights"] = CONFIG["train"]["network_weights"]
+    return named
+
+
+def list_files(named):
+    """The state of files that settings name."""
+    # a real run is told by the preflight what is not there, with all else that is wrong
+    runs = workflow.executor_plugin is not None and not workflow.dryrun
+    told_later = runs and not workflow.execution_settings.no_hooks
+    return [file_manifest(setting, path, told_later) for setting, path in named.items()]
+
+
+def model_manifests(stage):
+    """Input function: the state of every model file that the stage loads."""
 
     @plainly
     def list_models(wildcards):
-        # a real run is told by the preflight what is not there, with all else that is wrong
-        runs = workflow.executor_plugin is not None and not workflow.dryrun
-        told_later = runs and not workflow.execution_settings.no_hooks
-        return [file_manifest(setting, path, told_later) for setting, path in named.items()]
+        return list_files(named_models(stage))
 
     return list_models

@@ -19,9 +19,9 @@ def base_models():
     return copy.deepcopy(first_models())
 
 
-def random_lora(rank: int, alpha: float, seed: int) -> dict[str, torch.Tensor]:
+def random_lora(rank: int, alpha: float, seed: int, conv_rank: int = 0) -> dict[str, torch.Tensor]:
     models = base_models()
-    network = lora.attach(models.unet, models.text_encoder, rank=rank, alpha=alpha, seed=seed)
+    network = lora.attach(models.unet, models.text_encoder, rank=rank, alpha=alpha, seed=seed, conv_rank=conv_rank)
     generator = torch.Generator().manual_seed(seed)
     tensors = network.tensors()
     for name in tensors:
@@ -103,12 +103,31 @@ def test_each_sample_takes_its_own(adapters, weights):
             assert (got[index] - right[0]).abs().max() < 1e-5
 
 
+# one with larger convolutions, one without, one of another rank there
+CONV_LORAS = [random_lora(4, 1, 1, conv_rank=3), LORAS[1], random_lora(2, 0.5, 3, conv_rank=1)]
+
+
+@pytest.mark.parametrize("adapters", [[0, 0, 0], [0, 1, 2], [2, BASE, 0]])
+def test_loras_with_convolutions(adapters):
+    given, weights = inputs(3), [1.0, 0.5, 0.8]
+    together = banked(adapters, weights, given, CONV_LORAS)
+    for index, (adapter, weight) in enumerate(zip(adapters, weights, strict=True)):
+        alone = one(given, index)
+        weight = 0.0 if adapter == BASE else weight
+        expected = merged([CONV_LORAS[adapter]], [weight], [weight], alone)
+        assert close([got[index : index + 1] for got in together], expected)
+    plain = banked(adapters, weights, given, [LORAS[0], LORAS[1], LORAS[2]])
+    assert not close(together, plain)
+
+
 def merged(loras, text_weights, unet_weights, given):
     """What the base gives with the LoRAs added into its weights."""
     models = base_models()
-    for target in lora.find_targets(models.unet, models.text_encoder):
+    for target in lora.find_targets(models.unet, models.text_encoder, conv=True):
         weights = text_weights if target.name.startswith("lora_te") else unet_weights
         for tensors, weight in zip(loras, weights, strict=True):
+            if f"{target.name}.alpha" not in tensors:
+                continue
             down, up = (tensors[f"{target.name}.lora_{side}.weight"] for side in ("down", "up"))
             change = up.flatten(1) @ down.flatten(1) * float(tensors[f"{target.name}.alpha"]) / down.shape[0]
             target.module.weight += weight * change.view_as(target.module.weight)
@@ -177,8 +196,9 @@ UP = "lora_te_text_model_encoder_layers_0_mlp_fc1.lora_up.weight"
         changed(lambda tensors: tensors.update({UP: tensors[UP][1:]})),
         changed(lambda tensors: tensors.pop(UP)),
         changed(lambda tensors: tensors.update({"lora_te2_x.lora_up.weight": tensors[UP]})),
+        {name: tensor[..., :1] if tensor.shape[2:] == (3, 3) else tensor for name, tensor in CONV_LORAS[0].items()},
     ],
-    ids=["no effect", "not finite", "another size", "half", "another family"],
+    ids=["no effect", "not finite", "another size", "half", "another family", "another kernel"],
 )
 def test_bad_files_are_refused_by_name(tensors):
     models = base_models()

@@ -37,7 +37,7 @@ def test_package_does_not_know_snakemake():
 def test_planning_is_light():
     code = (
         "from loramake import boorus, cells, files, gathering, loranames, manifest, preflight, prompts, samplernames\n"
-        "from loramake import schema, settings, variants\n"
+        "from loramake import schema, settings, sheetconfig, variants\n"
         "import sys; print(*sys.modules)"
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()

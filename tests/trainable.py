@@ -27,9 +27,9 @@ SETTINGS = {
 BUCKET_KEYS = ("resolution", "min_bucket_reso", "max_bucket_reso", "bucket_reso_steps")
 
 
-def make_base(path: Path) -> Path:
+def make_base(path: Path, **options: int) -> Path:
     """A tiny random base model as a single file."""
-    models = tiny_models()
+    models = tiny_models(**options)
     save_single_file(path, models.unet, models.text_encoder, models.vae)
     return path
 

@@ -38,7 +38,8 @@ def write_variant(
     planned = cells.plan_cells(checkpoints, weights, PROMPTS, SEEDS, shared={"name": name})
     for cell in planned:
         epoch = cell.checkpoint.epoch if cell.checkpoint else 0
-        colour = (40 * epoch % 256, round(120 * cell.weight), 60 * cell.prompt_number + 20 * cell.seed_number)
+        place = dict(cell.place)
+        colour = (40 * epoch % 256, round(120 * cell.weight), 60 * place["prompt"] + 20 * place["seed"])
         fields = {"Steps": 12, "Sampler": "Euler", "CFG scale": 5, "Seed": cell.seed}
         path = drawn / cell.file_name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -53,9 +54,8 @@ def write_variant(
         "Model": "base",
         "Model hash": "abababab",
     }
-    cells.write_index(
-        drawn, planned, epochs=range(1, epochs + 1), weights=weights, prompts=PROMPTS, seeds=SEEDS, settings=shown
-    )
+    axes = {"epoch": list(range(1, epochs + 1)), "weight": weights, "prompt": PROMPTS, "seed": SEEDS}
+    cells.write_index(drawn, planned, axes, shown)
     return VariantFiles(
         name,
         lora,

@@ -11,5 +11,9 @@ with job_log(snakemake.log[0]):
     assemble_grid(
         Path(snakemake.input.cells),
         Path(snakemake.output.grid),
+        # what follows work/cells/, work/sheets/ or work/sweeps/
+        heading=" · ".join(Path(snakemake.input.cells).parts[2:]),
+        # a name stands for one file or for none
+        picks=[Path(path) for path in snakemake.input.get("picks", [])],
         **read_slice(snakemake.input.settings, snakemake.params.digest),
     )
