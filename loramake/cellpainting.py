@@ -12,15 +12,13 @@ from tqdm import tqdm
 from loramake.bank import BASE, load_bank
 from loramake.cellmemory import check_batch, shares_that_fit
 from loramake.cells import Cell
-from loramake.devices import resolve_device, resolve_precision
+from loramake.devices import COMPUTE_DTYPES, resolve_device, resolve_precision
 from loramake.heap import keep_freed_memory
 from loramake.models import StableDiffusion1, as_set, load_sd1
 from loramake.outofmemory import explain_shortage
 from loramake.painting import paint
 from loramake.remedies import list_rendering_remedies
 from loramake.textstates import Request, TextStates
-
-_DTYPES = {"no": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
 def paint_cells(
@@ -110,7 +108,7 @@ def _grouped(cells: Sequence[Cell], key: Callable[[Cell], Hashable]) -> dict[Has
 
 
 def _load(base_model: str, config: str, vae: str, place: torch.device) -> StableDiffusion1:
-    dtype = _DTYPES[resolve_precision("auto", place)]
+    dtype = COMPUTE_DTYPES[resolve_precision("auto", place)]
     model = load_sd1(base_model, config=config, vae=vae, device=place, dtype=dtype)
     model.vae.float()  # the decoders of several anime models overflow in half precision
     return model

@@ -18,6 +18,7 @@ import torch
 
 from loramake.devices import resolve_device
 from loramake.errors import UserError
+from loramake.programs import package_environment
 from loramake.ranks import joined
 from loramake.recipe import Recipe
 from loramake.runs import Run
@@ -80,15 +81,13 @@ def _check_cards(device: torch.device, count: int) -> None:
 @contextmanager
 def _started(tasks: list[Task]) -> Iterator[None]:
     """The further processes; they end with the block, or with this process."""
-    package = str(Path(__file__).resolve().parents[1])
-    paths = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
     processes, over = [], threading.Event()
     try:
         for task in tasks:
             # a program of its own: what multiprocessing starts would run the job's script again
             process = subprocess.Popen(
                 [sys.executable, "-m", "loramake.follower"],
-                env={**os.environ, "PYTHONPATH": paths},
+                env=package_environment(),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
             )

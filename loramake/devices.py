@@ -6,6 +6,7 @@ import torch
 
 from loramake.capabilities import choose_device, choose_precision, probe
 
+COMPUTE_DTYPES = {"no": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 SAVE_DTYPES = {"float": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 

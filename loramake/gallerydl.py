@@ -16,6 +16,7 @@ from pathlib import Path
 from loramake import boorus
 from loramake.errors import UserError
 from loramake.files import to_json, write_text
+from loramake.programs import package_environment
 
 # the end of the environment variable → gallery-dl's option; danbooru's API key goes where a password would
 _LOGIN = {"USERNAME": "username", "PASSWORD": "password", "API_KEY": "api-key", "USER_ID": "user-id"}
@@ -159,14 +160,12 @@ def run(
         on_file: called for each file it fetched or already had.
     """
     write_text(file, to_json(options))
-    package = os.fspath(Path(__file__).resolve().parents[1])
-    paths = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH", "")]))
     outcome = Outcome()
     with _pipe(json.dumps(login)) as secret:
         command = [sys.executable, "-m", "gallery_dl", "-c", os.fspath(file), "-c", f"/dev/fd/{secret}", *addresses]
         process = subprocess.Popen(
             command,
-            env=os.environ | {"PYTHONPATH": paths, "PYTHONUTF8": "1"},
+            env=package_environment(PYTHONUTF8="1"),
             pass_fds=[secret],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -10,7 +10,7 @@ from multiprocessing.connection import Connection
 
 import torch
 
-from loramake.gradshares import PartnerTask, map_weights
+from loramake.gradshares import PartnerTask, map_areas
 from loramake.heap import keep_freed_memory
 from loramake.noise import alphas_cumprod
 from loramake.stepping import Batch, training_step
@@ -28,8 +28,8 @@ def serve(line: Connection, memory_number: int) -> None:
     prediction_type, zero_terminal_snr = pickle.loads(line.recv_bytes())
     kept = alphas_cumprod(zero_terminal_snr=zero_terminal_snr)
     with os.fdopen(memory_number, "r+b") as memory:
-        weights, areas = map_weights(memory, network)
-    gradients = areas(task.place)
+        weights, *areas = map_areas(memory, network)
+    gradients = areas[task.place]
     for parameter, weight, gradient in zip(network.parameters(), weights, gradients, strict=True):
         parameter.data = weight
         if parameter.requires_grad:

@@ -16,13 +16,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from multiprocessing.connection import Connection, Pipe
-from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 import torch
 
 from loramake.errors import UserError
 from loramake.lora import Network
+from loramake.programs import package_environment
 from loramake.recipe import Recipe
 from loramake.smallmodels import count_processes
 from loramake.stepping import Batch
@@ -103,13 +103,10 @@ def _nameless_file() -> BinaryIO:
 def _start(task: PartnerTask, memory: BinaryIO) -> Partner:
     ours, theirs = Pipe()
     command = [sys.executable, "-m", "loramake.gradpartner", str(theirs.fileno()), str(memory.fileno())]
-    package = str(Path(__file__).resolve().parents[1])
-    paths = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
-    descriptors = (theirs.fileno(), memory.fileno())
     process = subprocess.Popen(
         command,
-        pass_fds=descriptors,
-        env={**os.environ, "PYTHONPATH": paths},
+        pass_fds=(theirs.fileno(), memory.fileno()),
+        env=package_environment(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
     )
@@ -118,18 +115,13 @@ def _start(task: PartnerTask, memory: BinaryIO) -> Partner:
     return Partner(process, ours)
 
 
-def map_weights(memory: BinaryIO, network: Network) -> tuple[list[torch.Tensor], Callable[[int], list[torch.Tensor]]]:
-    """The shared memory as tensors: the weights' places, and a function that gives a partner's gradients' places."""
+def map_areas(memory: BinaryIO, network: Network) -> list[list[torch.Tensor]]:
+    """The shared memory as tensors of the weights' shapes: the weights, then the gradients of each partner."""
     shared = torch.frombuffer(mmap.mmap(memory.fileno(), 0), dtype=torch.float32)
     parameters = list(network.parameters())
     sizes = [parameter.numel() for parameter in parameters]
-
-    def area(number: int) -> list[torch.Tensor]:
-        start = number * sum(sizes)
-        parts = shared[start : start + sum(sizes)].split(sizes)
-        return [part.view(parameter.shape) for part, parameter in zip(parts, parameters, strict=True)]
-
-    return area(0), lambda place: area(1 + place)
+    areas = [area.split(sizes) for area in shared.split(sum(sizes))]
+    return [[part.view(p.shape) for part, p in zip(area, parameters, strict=True)] for area in areas]
 
 
 class GradientShares:
@@ -145,11 +137,10 @@ class GradientShares:
         self.parameters = list(network.parameters())
         size = sum(parameter.numel() for parameter in self.parameters) * _FLOAT_BYTES
         partners.memory.truncate(size * (1 + len(self.partners)))
-        weights, gradients = map_weights(partners.memory, network)
+        weights, *self.gradients = map_areas(partners.memory, network)
         for parameter, place in zip(self.parameters, weights, strict=True):
             place.copy_(parameter.detach())
             parameter.data = place
-        self.gradients = [gradients(number) for number in range(len(self.partners))]
         for number in range(len(self.partners)):
             self._tell(number, (prediction_type, zero_terminal_snr))
 

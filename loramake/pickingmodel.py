@@ -9,13 +9,11 @@ import torch
 
 from loramake.bank import load_bank
 from loramake.checkpoints import SafetensorsFile
-from loramake.devices import resolve_device, resolve_precision
+from loramake.devices import COMPUTE_DTYPES, resolve_device, resolve_precision
 from loramake.latentfiles import TENSOR
-from loramake.models import load_sd1
+from loramake.models import as_set, load_sd1
 from loramake.pickingfigures import Gauge, Sample
 from loramake.pickingground import SEED, Ground
-
-DTYPES = {"no": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
 def load_gauge(ground: Ground, files: Sequence[Path], threads: int) -> Gauge:
@@ -26,17 +24,15 @@ def load_gauge(ground: Ground, files: Sequence[Path], threads: int) -> Gauge:
     """
     torch.set_num_threads(threads)
     where = resolve_device(ground.device)
-    dtype = DTYPES[resolve_precision("auto", where)]
+    dtype = COMPUTE_DTYPES[resolve_precision("auto", where)]
     parts = ("text_encoder", "unet")
     model = load_sd1(ground.base_model, config=ground.base_model_config, device=where, dtype=dtype, parts=parts)
+    model = as_set(model, v_parameterization=ground.v_parameterization, zero_terminal_snr=ground.zero_terminal_snr)
     bank = load_bank(model.unet, model.text_encoder, files)
     samples = [
         Sample(p.key, p.caption, (SafetensorsFile(file.path).get(TENSOR) * model.scaling_factor).float())
         for p, file in ground.pictures
     ]
-    velocity = ground.v_parameterization
-    prediction = {"auto": model.prediction_type, True: "v_prediction", False: "epsilon"}[velocity]
-    terminal = ground.zero_terminal_snr
     return Gauge(
         model,
         bank,
@@ -44,8 +40,7 @@ def load_gauge(ground: Ground, files: Sequence[Path], threads: int) -> Gauge:
         trigger=ground.trigger,
         wishes=dict(ground.wishes),
         clip_skip=ground.clip_skip,
-        prediction_type=prediction,
-        zero_terminal_snr=prediction == "v_prediction"
-        and (model.zero_terminal_snr if terminal == "auto" else terminal),
+        prediction_type=model.prediction_type,
+        zero_terminal_snr=model.zero_terminal_snr,
         seed=SEED,
     )

@@ -28,7 +28,7 @@ from loramake.stepping import Batch
 from loramake.trainer import Trainer
 from loramake.trainfeed import Feed
 from loramake.trainmeta import describe_run
-from loramake.trainmodel import attach_network, has_zero_terminal_snr, load_frozen, prediction_type_of
+from loramake.trainmodel import as_trained, attach_network, load_frozen
 from loramake.trainset import Picture
 from loramake.validation import make_batches, validation_loss
 
@@ -95,7 +95,7 @@ def set_up(
 ) -> tuple[Trainer, list[Batch]]:
     """The trainer, and the batches to validate with."""
     model = load_frozen(recipe, material.base_model, material.base_model_config, where, precision)
-    prediction = prediction_type_of(recipe, model)
+    model = as_trained(recipe, model)
     network = attach_network(recipe, model)
     if recipe.network_weights:
         start_from(network, recipe.network_weights)
@@ -108,8 +108,8 @@ def set_up(
         network,
         feed,
         precision=precision,
-        prediction_type=prediction,
-        zero_terminal_snr=has_zero_terminal_snr(recipe, model, prediction),
+        prediction_type=model.prediction_type,
+        zero_terminal_snr=model.zero_terminal_snr,
         ranks=ranks,
     )
     validating = make_batches(

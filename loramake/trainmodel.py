@@ -5,12 +5,11 @@ from __future__ import annotations
 import torch
 
 from loramake.attending import use_narrow_attention
+from loramake.devices import COMPUTE_DTYPES
 from loramake.errors import UserError
 from loramake.lora import Network, attach
-from loramake.models import StableDiffusion1, load_sd1
+from loramake.models import StableDiffusion1, as_set, load_sd1
 from loramake.recipe import Recipe
-
-_COMPUTE_DTYPES = {"no": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
 def load_frozen(
@@ -22,7 +21,7 @@ def load_frozen(
         UserError: see `models.load_sd1`.
     """
     parts = ("text_encoder", "unet")
-    dtype = _COMPUTE_DTYPES[precision]
+    dtype = COMPUTE_DTYPES[precision]
     model = load_sd1(base_model, config=base_model_config, device=device, dtype=dtype, parts=parts)
     if device.type == "cuda":
         torch.backends.cudnn.benchmark = False
@@ -58,25 +57,18 @@ def attach_network(recipe: Recipe, model: StableDiffusion1) -> Network:
     return network
 
 
-def prediction_type_of(recipe: Recipe, model: StableDiffusion1) -> str:
-    """What the U-Net predicts: as set, else as the base model says."""
-    if recipe.v_parameterization == "auto":
-        return model.prediction_type
-    return "v_prediction" if recipe.v_parameterization else "epsilon"
-
-
-def has_zero_terminal_snr(recipe: Recipe, model: StableDiffusion1, prediction_type: str) -> bool:
-    """Whether the noise schedule ends without signal: as set, else as the base model says.
+def as_trained(recipe: Recipe, model: StableDiffusion1) -> StableDiffusion1:
+    """The model with what the recipe says that it predicts, and of its noise schedule.
 
     Raises:
-        UserError: with a model that predicts noise, which it then cannot.
+        UserError: a schedule without signal at its end is asked for with a model that predicts noise.
     """
-    wanted = model.zero_terminal_snr if recipe.zero_terminal_snr == "auto" else bool(recipe.zero_terminal_snr)
-    if wanted and prediction_type == "epsilon" and recipe.zero_terminal_snr is True:
+    model = as_set(model, v_parameterization=recipe.v_parameterization, zero_terminal_snr=recipe.zero_terminal_snr)
+    if recipe.zero_terminal_snr is True and model.prediction_type == "epsilon":
         raise UserError(
             "Without signal at the last timestep only velocity can be predicted, and this base model predicts noise.",
             found="zero_terminal_snr: true",
             expected="zero_terminal_snr: auto, or a base model that predicts velocity",
             setting="train.zero_terminal_snr, or train.v_parameterization: true",
         )
-    return wanted and prediction_type == "v_prediction"
+    return model

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy
 import pytest
 from PIL import Image, ImageDraw
+from sheetlabels import assert_apart_and_inside, watch_labels
 
 from loramake import lettering, pngtext, sheets
 from loramake.errors import UserError
@@ -91,21 +92,9 @@ def test_weights_run_to_the_right_and_epochs_down(tmp_path):
     ],
 )
 def test_labels_never_overlap_nor_leave_the_sheet(tmp_path, monkeypatch, axes):
-    boxes = []
-    write = lettering.write
-
-    def watched(draw, at, text, size, colour, *, anchor="lm", bold=False):
-        if text:
-            boxes.append(draw.textbbox(at, text, lettering.font_for(text, size), anchor=anchor))
-        write(draw, at, text, size, colour, anchor=anchor, bold=bold)
-
-    monkeypatch.setattr(lettering, "write", watched)
+    boxes = watch_labels(monkeypatch)
     height, width, _ = drawn(write_cells(tmp_path / "shim/base", **axes), title="A title that is " + "very " * 40).shape
-    for place, (left, top, right, bottom) in enumerate(boxes):
-        assert 0 <= left and 0 <= top and right <= width and bottom <= height
-        for other in boxes[:place]:
-            apart = right <= other[0] or other[2] <= left or bottom <= other[1] or other[3] <= top
-            assert apart, (boxes[place], other)
+    assert_apart_and_inside(boxes, width, height)
 
 
 def test_png_text_names_the_axes(tmp_path):

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy
 import pytest
 from PIL import Image, ImageColor
+from sheetlabels import assert_apart_and_inside, watch_labels
 from test_sheets import SETTINGS, colour, write_cells
 
-from loramake import lettering, pngtext, sheets
+from loramake import pngtext, sheets
 from loramake.sheets import assemble_grid
 
 LONG = "network_alpha=0.5__network_dim=128__text_encoder_lr=1e-3__unet_lr=5e-4"
@@ -82,21 +83,9 @@ def test_every_cell_stands_in_its_place_and_a_missing_one_leaves_it_empty(tmp_pa
     ],
 )  # fmt: skip
 def test_labels_never_overlap_nor_leave_the_sheet(tmp_path, monkeypatch, axes):
-    boxes = []
-    write = lettering.write
-
-    def watched(draw, at, text, size, colour, *, anchor="lm", bold=False):
-        if text:
-            boxes.append(draw.textbbox(at, text, lettering.font_for(text, size), anchor=anchor))
-        write(draw, at, text, size, colour, anchor=anchor, bold=bold)
-
-    monkeypatch.setattr(lettering, "write", watched)
+    boxes = watch_labels(monkeypatch)
     height, width, _ = drawn(write_sheet(tmp_path / "a", **axes), heading="shim · base · mine").shape
-    for place, (left, top, right, bottom) in enumerate(boxes):
-        assert 0 <= left and 0 <= top and right <= width and bottom <= height
-        for other in boxes[:place]:
-            apart = right <= other[0] or other[2] <= left or bottom <= other[1] or other[3] <= top
-            assert apart, (boxes[place], other)
+    assert_apart_and_inside(boxes, width, height)
 
 
 @pytest.mark.parametrize(("verdict", "frame"), [("good", sheets.GOOD), ("over-trained", sheets.DOUBTFUL)])
