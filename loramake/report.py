@@ -47,6 +47,9 @@ def report_dataset(
     flat_backgrounds: float,
     one_sided: float,
     rare_costume: int,
+    gradient_accumulation_steps: int = 1,
+    num_processes: int = 1,
+    max_train_steps: int = 0,
     autotags: Path | None = None,
     threads: int = 1,
 ) -> None:
@@ -61,7 +64,8 @@ def report_dataset(
         character: heading of the page.
         tag: the character's booru tag.
         resolution … bucket_no_upscale: see `buckets.assign`.
-        train_batch_size, max_train_epochs, max_token_length: the training's.
+        train_batch_size, max_train_epochs, max_token_length, gradient_accumulation_steps, num_processes,
+            max_train_steps: the training's.
         flat_backgrounds, one_sided, rare_costume: see `advice.judge_variety`.
         autotags: folder of automatic tags; None or missing = no tagger.
         threads: thumbnails made at once.
@@ -78,7 +82,11 @@ def report_dataset(
     captions = {row.file: row for row in read_caption_table(caption_tsv)}
     length = choose_length(max_token_length, [row.length.tokens for row in captions.values()])
     plan = make_plan(
-        [(each.folder, each.repeats, each.placement.bucket) for each in trained], train_batch_size, max_train_epochs
+        [(each.folder, each.repeats, each.placement.bucket) for each in trained],
+        train_batch_size,
+        max_train_epochs,
+        batches_per_step=gradient_accumulation_steps * num_processes,
+        max_steps=max_train_steps,
     )
     groups = variety.measure([each.classes for each in trained])
     limits = {"flat_backgrounds": flat_backgrounds, "one_sided": one_sided, "rare_costume": rare_costume}
@@ -93,7 +101,7 @@ def report_dataset(
             sum(row.tags == 1 for row in captions.values()),
             length,
         ),
-        advice.judge_length(plan.passes * plan.epochs),
+        advice.judge_length(plan.total_passes),
     ]
     page = reportpage.render(
         character,

@@ -26,22 +26,29 @@ class Folder:
 
 @dataclass(frozen=True)
 class Bucket:
-    """One training size: its pictures, and its image passes and optimizer steps of an epoch."""
+    """One training size: its pictures, and its image passes and batches of an epoch."""
 
     size: Size
     pictures: int
     passes: int
-    steps: int
+    batches: int
 
 
 @dataclass(frozen=True)
 class TrainPlan:
-    """Image passes count pictures shown, optimizer steps count batches; the one is not the other by batch size."""
+    """How long a training is, in pictures shown (image passes), batches, and optimizer steps.
+
+    Attributes:
+        batches_per_step: of an optimizer step: gradient_accumulation_steps times num_processes.
+        max_steps: length in optimizer steps where the config gives one, else 0.
+    """
 
     folders: Sequence[Folder]
     buckets: Sequence[Bucket]
     batch_size: int
-    epochs: int
+    max_epochs: int
+    batches_per_step: int = 1
+    max_steps: int = 0
 
     @property
     def passes(self) -> int:
@@ -49,18 +56,46 @@ class TrainPlan:
         return sum(folder.passes for folder in self.folders)
 
     @property
+    def batches(self) -> int:
+        """Batches of an epoch."""
+        return sum(bucket.batches for bucket in self.buckets)
+
+    @property
     def steps(self) -> int:
-        """Optimizer steps of an epoch."""
-        return sum(bucket.steps for bucket in self.buckets)
+        """Optimizer steps of an epoch, the last of which takes what batches are left."""
+        return -(-self.batches // self.batches_per_step)
+
+    @property
+    def total_steps(self) -> int:
+        """Optimizer steps of the whole training."""
+        return self.max_steps or self.steps * self.max_epochs
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of the whole training, a last one that max_steps cuts short included."""
+        return -(-self.total_steps // self.steps)
+
+    @property
+    def total_passes(self) -> int:
+        """Image passes of the whole training; of a last epoch cut short: about."""
+        return round(self.passes * self.total_steps / self.steps)
 
 
-def make_plan(shown: Iterable[tuple[str, int, Size]], batch_size: int, epochs: int) -> TrainPlan:
+def make_plan(
+    shown: Iterable[tuple[str, int, Size]],
+    batch_size: int,
+    epochs: int,
+    *,
+    batches_per_step: int = 1,
+    max_steps: int = 0,
+) -> TrainPlan:
     """The plan of a dataset.
 
     Args:
         shown: repeat folder, repeats and bucket of each picture.
         batch_size: pictures of a batch, which never mixes buckets.
-        epochs: of the training.
+        epochs: of the training, where max_steps does not end it.
+        batches_per_step, max_steps: see `TrainPlan`.
     """
     shown = list(shown)
     folders: dict[tuple[str, int], int] = {}
@@ -73,4 +108,4 @@ def make_plan(shown: Iterable[tuple[str, int, Size]], batch_size: int, epochs: i
         for size, times in sorted(by_bucket.items())
     ]
     listed = [Folder(name, pictures, repeats) for (name, repeats), pictures in folders.items()]
-    return TrainPlan(listed, buckets, batch_size, epochs)
+    return TrainPlan(listed, buckets, batch_size, epochs, batches_per_step, max_steps)

@@ -153,6 +153,8 @@ rule build_regularisation:
 rule count_steps:
     input:
         dataset="dataset/{character}",
+        reg=regularisation,
+        reg_choice=regularisation_choice,
         settings=settings_file("steps"),
     output:
         table="work/steps/{character}/{variant}.tsv",

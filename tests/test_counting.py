@@ -28,12 +28,12 @@ def dataset(tmp_path):
 def test_passes_and_steps_of_folders_and_buckets(dataset, tmp_path, capsys):
     count_steps(dataset, tmp_path / "steps.tsv", **BUCKETS, train_batch_size=4, max_train_epochs=10)
     assert read_table(tmp_path / "steps.tsv", COLUMNS) == [
-        ["folder", "3_shim", "4", "3", "12", ""],
-        ["folder", "5_shim_good", "1", "5", "5", ""],
-        ["bucket", "32x96", "1", "", "3", "1"],
-        ["bucket", "64x64", "4", "", "14", "4"],
-        ["epoch", "batches of 4", "5", "", "17", "5"],
-        ["in all", "10 epochs", "5", "", "170", "50"],
+        ["folder", "3_shim", "4", "3", "12", "", ""],
+        ["folder", "5_shim_good", "1", "5", "5", "", ""],
+        ["bucket", "32x96", "1", "", "3", "1", ""],
+        ["bucket", "64x64", "4", "", "14", "4", ""],
+        ["epoch", "batches of 4", "5", "", "17", "5", "5"],
+        ["in all", "10 epochs", "5", "", "170", "", "50"],
     ]
     assert "in all" in capsys.readouterr().out
 
@@ -52,6 +52,34 @@ def test_the_steps_are_those_of_training(dataset, tmp_path):
     ]  # fmt: skip
     batches = epoch_batches(placed, [each.repeats for each in pictures], batch_size=4, seed=1, epoch=1)
     assert (plan.steps, plan.passes) == (len(batches), sum(map(len, batches)))
+
+
+@pytest.mark.parametrize(
+    ("changes", "epoch", "in_all"),
+    [
+        ({"gradient_accumulation_steps": 2}, ["17", "5", "3"], ["170", "", "30"]),
+        ({"gradient_accumulation_steps": 2, "num_processes": 3}, ["17", "5", "1"], ["170", "", "10"]),
+        ({"max_train_steps": 7}, ["17", "5", "5"], ["24", "", "7"]),
+    ],
+)
+def test_an_optimizer_step_of_several_batches(dataset, tmp_path, changes, epoch, in_all):
+    options = {"train_batch_size": 4, "max_train_epochs": 10, **changes}
+    count_steps(dataset, tmp_path / "steps.tsv", **BUCKETS, **options)
+    rows = {row[0]: row for row in read_table(tmp_path / "steps.tsv", COLUMNS)}
+    assert rows["epoch"][4:] == epoch and rows["in all"][4:] == in_all
+
+
+def test_held_out_pictures_are_not_counted_and_those_of_the_class_are(dataset, tmp_path):
+    options = {**BUCKETS, "train_batch_size": 1, "max_train_epochs": 1}
+    plain = count_steps(dataset, tmp_path / "steps.tsv", **options)
+    # five pictures of which some may be alike in content
+    held = count_steps(dataset, tmp_path / "steps.tsv", **options, validation_split=0.5, seed=1)
+    assert 2 <= sum(folder.pictures for folder in held.folders) < 5 and held.passes < plain.passes
+    reg = tmp_path / "reg/1_girl"
+    reg.mkdir(parents=True)
+    picture(9, (64, 64)).save(reg / "1.png")
+    both = count_steps(dataset, tmp_path / "steps.tsv", **options, reg_dir=tmp_path / "reg")
+    assert both.total_steps == 2 * plain.total_steps
 
 
 def test_a_picture_that_fits_no_bucket_is_named(dataset, tmp_path):

@@ -170,6 +170,14 @@ def test_image_passes_and_optimizer_steps(make):
     assert "optimizer steps in all 70 " in page.shown
 
 
+def test_optimizer_steps_of_several_batches(make):
+    files = {**pair(1), **pair(2), **pair(3), **pair(4, size=(100, 40))}
+    page = make(files, gradient_accumulation_steps=2, num_processes=2)  # 7 batches an epoch are 2 steps
+    assert "optimizer steps in all 20 " in page.shown and "image passes in all 240 " in page.shown
+    page = make(files, max_train_steps=14)
+    assert "optimizer steps in all 14 " in page.shown and "image passes in all 48 " in page.shown
+
+
 def test_the_cut_border_is_drawn(make):
     page = make(pair(1, size=(64, 64)) | pair(2, size=(64, 72)), resolution=64)
     # 64x72 covers 64x64 with a ninth left over, half of it at the top, half at the bottom

@@ -12,4 +12,6 @@ with job_log(snakemake.log[0]):
         Path(snakemake.input.dataset),
         Path(snakemake.output.table),
         **read_slice(snakemake.input.settings, snakemake.params.digest),
+        # an empty list for a character without regularisation pictures
+        reg_dir=Path(snakemake.input.reg) if snakemake.input.reg else None,
     )
