@@ -12,8 +12,9 @@ from PIL import Image
 from loramake.errors import UserError
 from loramake.files import read_json, write_text
 from loramake.outcomes import read_outcome
-from loramake.overviewpage import Place, render
+from loramake.overviewpage import render
 from loramake.thumbnails import make_thumbnails
+from loramake.views import Place
 
 SMALLEST = 96  # px: shorter than that, nobody sees anything
 _QUALITY = 82
@@ -40,6 +41,7 @@ def report_character(
     character: str,
     embedded_megapixels: float,
     settings: Mapping[str, Path],
+    sweeps: Mapping[str, Sequence[tuple[str, str]]] | None = None,
     threads: int = 1,
 ) -> None:
     """Write the report.
@@ -53,6 +55,7 @@ def report_character(
         character: heading.
         embedded_megapixels: all cells together have no more; with more, each is shown smaller.
         settings: stage → file of the settings that all variants share.
+        sweeps: name → (a variant's name in the sweep, the one of `variants` that it is), in the sweep's order.
         threads: pictures worked on at once.
 
     Raises:
@@ -72,7 +75,7 @@ def report_character(
             "A cell is missing or damaged.", file=missing, expected="a picture", setting="remove its folder"
         )
     place = Place(out_html.parent, dataset_html, size, shown / max(size))
-    page = render(character, outcomes, _read_settings(settings), pictures, place)
+    page = render(character, outcomes, _read_settings(settings), pictures, place, sweeps or {})
     write_text(out_html, page)
     print(
         f"report on {len(outcomes)} variants, {len(files)} pictures at {shown / max(size):.0%}, "

@@ -122,6 +122,15 @@ def expand_sweep(columns: Mapping[str, object], rules: schema.Schema, setting: s
     return [spell(dict(zip(sorted(checked), values, strict=True))) for values in combinations]
 
 
+def reduce(name: str, rules: schema.Schema, train: Mapping[str, object]) -> str:
+    """The variant that a name comes to with this config: without the settings whose value is the config's own.
+
+    Args:
+        train: the config's training settings.
+    """
+    return spell({key: value for key, value in parse(name, rules).items() if train[key] != value})
+
+
 def spell(values: Mapping[str, object]) -> str:
     """The name of a variant with these settings; "base" for none."""
     return "__".join(f"{key}={spell_value(values[key])}" for key in sorted(values)) or BASE

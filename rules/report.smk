@@ -48,7 +48,7 @@ rule report_character:
         dataset_settings=settings_file("dataset"),
         latents_settings=settings_file("latents"),
         dataset="reports/{character}/dataset.html",
-        settings=settings_file("overview"),
+        settings=report_settings,
     output:
         html=report(
             "reports/{character}.html",
@@ -64,7 +64,7 @@ rule report_character:
     threads: 8
     params:
         variants=reported_variants,
-        digest=settings_digest("overview"),
+        digest=report_digest,
         runs="work/runs",
         cache="work/cache/overview/{character}",
     script:
@@ -87,6 +87,6 @@ use rule report_character as report_variant with:
         variant="[^/,]+=[^/,]+",
     params:
         variants=reported_variants,
-        digest=settings_digest("overview"),
+        digest=report_digest,
         runs="work/runs",
         cache="work/cache/overview/{character}/{variant}",

@@ -24,12 +24,12 @@ from loramake.overview import VariantFiles, fit_side, report_character
 from loramake.settingstable import compare_settings
 
 
-def report(folder: Path, *variants: VariantFiles, megapixels: float = 80) -> Page:
+def report(folder: Path, *variants: VariantFiles, megapixels: float = 80, sweeps: dict | None = None) -> Page:
     """The page of these variants."""
     out = folder / "reports/shim.html"
     report_character(
         variants, folder / "reports/shim/dataset.html", out, folder / "runs", folder / "cache", character="shim",
-        embedded_megapixels=megapixels, settings={},
+        embedded_megapixels=megapixels, settings={}, sweeps=sweeps or {},
     )  # fmt: skip
     return Page(out.read_text(encoding="utf-8"))
 
@@ -65,6 +65,22 @@ def test_two_variants_share_plots_and_tables(tmp_path):
     assert "What differs setting base unet_lr = 5e-4 unet_lr 2e-3 5e-4 What is the same" in page.shown
     assert len(re.findall(r'<path class="curve k[01]" d="M[^"]+L', page.text)) == 4
     assert {each["data-variant"] for each in grid_cells(page)} == {"base", "unet_lr=5e-4"}
+
+
+def test_a_sweep_shows_each_variant_at_its_pick_and_no_picture_twice(tmp_path):
+    other = write_variant(tmp_path, "unet_lr=5e-4", epochs=2, picked=(1, 1.0), score=0.4)
+    both = write_variant(tmp_path), other
+    sweeps = {"rates": [("unet_lr=5e-4", "unet_lr=5e-4"), ("unet_lr=2e-3", "base")]}
+    page, plain = report(tmp_path, *both, sweeps=sweeps), report(tmp_path, *both)
+    rows = ["unet_lr = 5e-4 epoch 1", "unet_lr = 2e-3 epoch 2"]
+    # each prompt has a table of weights, and one of epochs
+    assert [page.shown.count(row) for row in rows] == [len(PROMPTS)] * 2
+    assert page.shown.index(rows[0]) < page.shown.index(rows[1])
+    assert page.shown.count("unet_lr = 5e-4 weight 1 –") == len(PROMPTS)
+    sources = [[each["src"] for each in shown.all("img") if "src" in each] for shown in (page, plain)]
+    assert sources[0] == sources[1]
+    assert page.shown.count("highest score") == 1
+    assert page.shown.index("Variants base") < page.shown.index("highest score") < page.shown.index("Variants down")
 
 
 def test_without_validation_or_pick_the_page_says_so(tmp_path):

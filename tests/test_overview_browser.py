@@ -26,6 +26,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     report_character(
         [write_variant(folder), other], folder / "dataset.html", folder / "shim.html", folder / "runs", folder / "cache",
         character="shim", embedded_megapixels=80, settings={},
+        sweeps={"rates": [("unet_lr=5e-4", "unet_lr=5e-4"), ("unet_lr=2e-3", "base")]},
     )  # fmt: skip
     return (folder / "shim.html").as_uri()
 
@@ -113,6 +114,23 @@ def test_choosing_variant_prompt_and_seed(visit):
     assert kinds == {("unet_lr=5e-4", "2")}
 
 
+def test_the_pictures_of_a_sweep(visit):
+    page = visit()
+    table = page.get_by_role("grid", name="rates, weights, shim, 1girl")
+    pictures = table.locator(".cell img")
+    # two variants, three weights, two seeds
+    assert pictures.count() == 2 * 3 * 2
+    assert page.evaluate("[...document.querySelectorAll('.sweep img')].every((image) => image.src.startsWith('data:'))")
+    assert table.locator(".picked .cell").first.get_attribute("data-epoch") == "1"
+    table.locator(".cell").first.focus()
+    for key in ("ArrowRight", "ArrowDown", "Enter"):
+        page.keyboard.press(key)
+    assert large(page) == ["base model without LoRA, prompt 1, seed 13371488"]
+    assert page.locator("#viewer [data-axis=variant] select").input_value() == "base"
+    page.keyboard.press("Escape")
+    assert focused(page)["variant"] == "base" and focused(page)["seed"] == "13371488"
+
+
 def test_by_keyboard_alone(visit):
     page = visit()
     page.locator("#zoom").focus()
@@ -164,3 +182,4 @@ def test_without_scripts_all_grids_are_there(visit):
     page = visit(java_script_enabled=False)
     assert page.locator(".panel:visible").count() == 4
     assert page.locator("#grid .filter").is_hidden()
+    assert page.locator("#sweeps").is_hidden()

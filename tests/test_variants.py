@@ -88,3 +88,16 @@ def test_numbers_have_one_short_spelling(value, text):
 @given(st.floats(min_value=0, max_value=1, allow_nan=False))
 def test_spelled_numbers_read_back_exactly(value):
     assert float(variants.spell_value(value)) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "comes_to"),
+    [
+        ("base", "base"),
+        ("unet_lr=2e-3", "base"),
+        ("network_dim=64__unet_lr=2e-3", "network_dim=64"),
+        ("network_dim=64__unet_lr=5e-4", "network_dim=64__unet_lr=5e-4"),
+    ],
+)
+def test_a_value_that_is_the_configs_own_adds_nothing(name, comes_to):
+    assert variants.reduce(name, RULES, {"unet_lr": 0.002, "network_dim": 128}) == comes_to

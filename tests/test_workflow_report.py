@@ -35,6 +35,18 @@ def test_a_variants_report_shows_it_beside_base(reported):
     }
 
 
+def test_variants_of_the_configs_sweeps_are_reported(reported):
+    # 0.1 is the config's own rate, trained as base
+    reported.write_config(sweeps={"rates": {"unet_lr": ["1e-1", 0.05]}})
+    run = reported.snakemake("-n", PAGE)
+    assert run.jobs == {"train_lora": 1, "render_cells": 1, "pick_epoch": 1, "report_character": 1}
+    assert "work/pick/shim/unet_lr=0.05.json" in run.text
+    # a sweep of what is there makes the page anew all the same
+    reported.write_config(sweeps={"rates": {"unet_lr": ["1e-1"]}})
+    assert reported.plan(PAGE) == {"report_character"}
+    reported.write_config()
+
+
 def test_what_makes_the_page_new(reported):
     reported.write_config(report={"embedded_megapixels": 8})
     assert reported.plan(PAGE) == {"report_character"}

@@ -29,6 +29,7 @@ def write_variant(
     validation: bool = True,
     size: tuple[int, int] = (32, 48),
     settings: dict | None = None,
+    score: float = 0.3,
 ) -> VariantFiles:
     """Write the LoRAs, logs, cells, pick and settings of one variant."""
     lora, drawn = folder / "loras" / name, folder / "cells" / name
@@ -60,7 +61,7 @@ def write_variant(
         name,
         lora,
         drawn,
-        _write_pick(folder, name, epochs, weights, picked, reason),
+        _write_pick(folder, name, epochs, weights, picked, reason, score),
         _write_settings(folder, name, settings),
     )
 
@@ -83,7 +84,13 @@ def _write_run(lora: Path, name: str, epochs: int, validation: bool) -> None:
 
 
 def _write_pick(
-    folder: Path, name: str, epochs: int, weights: tuple[float, ...], picked: tuple[int, float] | None, reason: str
+    folder: Path,
+    name: str,
+    epochs: int,
+    weights: tuple[float, ...],
+    picked: tuple[int, float] | None,
+    reason: str,
+    score: float,
 ) -> Path | None:
     if not picked:
         return None
@@ -93,6 +100,7 @@ def _write_pick(
             "weight": weight,
             "validation_loss": 0.1 + 0.01 * (epoch - 2) ** 2,
             "drift": epoch * weight / 8,
+            "score": score if (epoch, weight) == picked else score / 2,
         }
         for epoch in range(1, epochs + 1)
         for weight in weights

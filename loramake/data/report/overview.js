@@ -21,7 +21,7 @@ const typing = (target) => /^(INPUT|SELECT|TEXTAREA)$/.test(target.tagName);
 const narrow = matchMedia("(max-width: 46rem)").matches;
 
 // the base model's pictures in every row, so that each can be compared with them
-for (const first of all(".cells .base")) {
+for (const first of all(".panel .base")) {
   const at = first.cellIndex;
   first.rowSpan = 1;
   for (const row of all("tr", first.closest("tbody"))) {
@@ -29,7 +29,7 @@ for (const first of all(".cells .base")) {
     for (const cell of all(".cell", own)) cell.dataset.epoch = row.dataset.epoch;
   }
 }
-for (const button of all(".cells .cell")) {
+for (const button of all(".panel .cell")) {
   const place = placeOf(button);
   cells.set(keyOf(place), button);
   const known = (values[place.variant] ||= Object.fromEntries(AXES.map((axis) => [axis, []])));
@@ -53,6 +53,31 @@ function moved(place, axis, by) {
   const list = values[place.variant][axis];
   const at = Math.min(Math.max(list.indexOf(place[axis]) + by, 0), list.length - 1);
   return settle({ ...place, [axis]: list[at] });
+}
+
+// --- the sweeps: pictures of the grids once more, walked as they stand
+
+for (const button of all(".sweep .cell")) {
+  const place = settle(placeOf(button));
+  Object.assign(button.dataset, place);
+  $("img", button).src = $("img", cells.get(keyOf(place))).src;
+}
+for (const table of all(".sweep")) all(".cell", table).forEach((cell, at) => (cell.tabIndex = at ? -1 : 0));
+for (const section of all("#sweeps")) section.hidden = false;
+
+function walkSweep(cell, key) {
+  const rows = all("tbody tr", cell.closest("table")).map((row) => all(".cell", row)).filter((row) => row.length);
+  let down = rows.findIndex((row) => row.includes(cell));
+  let across = rows[down].indexOf(cell);
+  if (key === "Home") across = 0;
+  else if (key === "End") across = Infinity;
+  else if (KEYS[key][0] === "weight") across += KEYS[key][1];
+  else down += KEYS[key][1];
+  const row = rows[Math.min(Math.max(down, 0), rows.length - 1)];
+  const next = row[Math.min(Math.max(across, 0), row.length - 1)];
+  cell.tabIndex = -1;
+  next.tabIndex = 0;
+  next.focus();
 }
 
 // --- the grids
@@ -185,7 +210,7 @@ const actions = {
 
 viewer.addEventListener("close", () => {
   const place = slots[active];
-  const from = opener?.closest(".cells") && place && cells.get(keyOf(place));
+  const from = opener?.closest(".panel") && place && cells.get(keyOf(place));
   if (from && from.closest(".panel") === current() && !from.hidden) focusCell(from);
   else opener?.focus();
 });
@@ -220,7 +245,7 @@ document.addEventListener("keydown", (event) => {
     else if (letters[event.key] && !$(`[data-do=${letters[event.key]}]`).hidden) actions[letters[event.key]]();
     else if (event.key === "x" && slots.length === 2) { active = 1 - active; draw(); }
     else return;
-  } else if (cell && (event.key.startsWith("Arrow") || event.key === "Home" || event.key === "End")) walk(cell, event.key);
+  } else if (cell && (event.key.startsWith("Arrow") || event.key === "Home" || event.key === "End")) (cell.closest(".sweep") ? walkSweep : walk)(cell, event.key);
   else if (cell && event.key === "c") mark(cell);
   else return;
   event.preventDefault();
