@@ -3,8 +3,10 @@
 
 def lora_manifests(character, variant, texts):
     """The state of every LoRA that prompts call, the variant's own epochs aside."""
-    train = {**CONFIG["train"], **variants.parse(variant, SCHEMA)}
-    own = loranames.epoch_names(character, train["max_train_epochs"], train["save_every_n_epochs"])
+    overrides = variants.parse(variant, SCHEMA)
+    train = {**CONFIG["train"], **overrides}
+    title = loranames.lora_title(character, overrides, CONFIG["train"])
+    own = loranames.epoch_names(title, train["max_train_epochs"], train["save_every_n_epochs"])
     called = loranames.needed_files(texts, own, CONFIG["grid"]["lora_dir"])
     return [file_manifest(f"lora-{files.hash_value(name)[:12]}", path.as_posix()) for name, path in called.items()]
 

@@ -74,6 +74,9 @@ def test_prompts_may_call_epochs_before_they_are_trained(house):
     house.write_config(grid={"prompts": ["{trigger} <lora:shim-000002:0.5>"]})
     try:
         assert house.plan("grids/shim.png") == set(CHAIN)
+        house.write_config(grid={"prompts": ["{trigger} <lora:shim-network_dim-4-000002:0.5>"]})
+        assert house.plan("grids/shim/network_dim=4.png") == {*CHAIN[:-1], "assemble_grid"}
+        assert house.plan("grids/shim/sweep/network_dim=4.png") == {*CHAIN[:6], "render_sweep", "assemble_sweep"}
     finally:
         house.write_config()
 
