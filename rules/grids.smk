@@ -34,7 +34,7 @@ rule assemble_grid:
             caption="../workflow/report/grid.rst",
             category="Grids",
             subcategory="{character}",
-            labels={"what": "{variant}"},
+            labels={"of": "{variant}", "columns x rows": "weights x epochs"},
         ),
     log:
         "logs/assemble_grid/{character}/{variant}.log",
@@ -57,7 +57,7 @@ use rule assemble_grid as assemble_base_grid with:
             caption="../workflow/report/grid.rst",
             category="Grids",
             subcategory="{character}",
-            labels={"what": "base"},
+            labels={"of": "base", "columns x rows": "weights x epochs"},
         ),
     log:
         "logs/assemble_grid/{character}.log",

@@ -49,7 +49,7 @@ use rule assemble_grid as assemble_sheet with:
             caption="../workflow/report/sheet.rst",
             category="Grids",
             subcategory="{character}",
-            labels={"what": "{variant}, {sheet}"},
+            labels={"of": "{variant}", "columns x rows": "{sheet}"},
         ),
     log:
         "logs/assemble_sheet/{character}/{variant}/{sheet}.log",
@@ -65,10 +65,10 @@ use rule assemble_grid as assemble_sweep with:
     output:
         grid=report(
             "grids/{character}/sweep/{sweep}.png",
-            caption="../workflow/report/sheet.rst",
+            caption="../workflow/report/sweep.rst",
             category="Grids",
             subcategory="{character}",
-            labels={"what": "{sweep}"},
+            labels={"of": "{sweep}", "columns x rows": "weights x variants"},
         ),
     log:
         "logs/assemble_sweep/{character}/{sweep}.log",
@@ -82,10 +82,10 @@ use rule assemble_grid as assemble_sweep_epochs with:
     output:
         grid=report(
             "grids/{character}/sweep/{sweep}/epochs.png",
-            caption="../workflow/report/sheet.rst",
+            caption="../workflow/report/sweep_epochs.rst",
             category="Grids",
             subcategory="{character}",
-            labels={"what": "{sweep}, epochs"},
+            labels={"of": "{sweep}", "columns x rows": "epochs x variants"},
         ),
     log:
         "logs/assemble_sweep/{character}/{sweep}.epochs.log",
