@@ -6,6 +6,7 @@ A setting's value is the schema's default, unless the preset names another, unle
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -71,12 +72,23 @@ def stage_slice(
     if stage in _VARIANT_STAGES:
         values.update({key: value for key, value in (overrides or {}).items() if key in values})
     if stage == "cells":
-        model = values.pop("model")
-        values["base_model"] = model or values["base_model"]
-        # what is said of the base model holds where it draws too
-        for key in () if model else ("v_parameterization", "zero_terminal_snr"):
-            values[key] = config["train"][key] if values[key] == "auto" else values[key]
+        values["base_model"] = values.pop("model") or values["base_model"]
+        values.update(said_of_model(config, values["base_model"]))
     return values
+
+
+def said_of_model(config: Mapping, path: str) -> dict[str, object]:
+    """What the config says of a model that draws, beside what its file says: true, false or "auto".
+
+    `grid` speaks of the model that draws where nothing else is named, `train` of the base model wherever it draws.
+    """
+    drawing = config["grid"]["model"] or config["base_model"]
+    same = [os.path.normpath(path) == os.path.normpath(known) for known in (drawing, config["base_model"])]
+    said: dict[str, object] = {}
+    for key in ("v_parameterization", "zero_terminal_snr"):
+        chosen = [config[section][key] for section, holds in zip(("grid", "train"), same, strict=True) if holds]
+        said[key] = next((value for value in chosen if value != "auto"), "auto")
+    return said
 
 
 def slice_text(values: Mapping[str, object], stage: str) -> str:

@@ -15,7 +15,7 @@ from loramake.epochs import epoch_files
 from loramake.errors import UserError
 from loramake.loranames import CalledLora, call_loras
 from loramake.prompts import fill_trigger
-from loramake.sheetplans import SIDES, Sheet, replace_text, with_lora
+from loramake.sheetplans import SAID, SIDES, Sheet, replace_text, with_lora
 
 # what each of these axes changes of a look
 _LOOKS = {"sampler": "sampler", "steps": "steps", "cfg_scale": "cfg_scale", "model": "base_model"}
@@ -71,6 +71,7 @@ def render_sheet(
     threads: int,
     v_parameterization: bool | str = "auto",
     zero_terminal_snr: bool | str = "auto",
+    models_said: Mapping[str, Mapping[str, bool | str]] | None = None,
 ) -> None:
     """Make the cells of one sheet: draw those that no grid of this character has drawn, link all, write `cells.json`.
 
@@ -81,7 +82,8 @@ def render_sheet(
         name, axes, epoch, weight, lora, prompts, seeds: see `sheetplans.Sheet`; an axis is [kind, values].
         clip_skips: of each variant.
         negative_prompt: with `{trigger}`, as `prompts`.
-        base_model … threads: see `rendering.render_cells`.
+        base_model … zero_terminal_snr: see `rendering.render_cells`.
+        models_said: model of an axis → the last two of it; without an entry its file alone tells.
 
     Raises:
         UserError: an epoch that no variant saved, a LoRA that is not there or does not fit, or without effect.
@@ -98,7 +100,7 @@ def render_sheet(
     look = Look(base_model, sampler, steps, float(cfg_scale), width, height, 1, negative_prompt, eta)
     look = replace(look, v_parameterization=v_parameterization, zero_terminal_snr=zero_terminal_snr)
     store = CellStore(cells_cache, base_model_config, vae)
-    cells = list(_plan(sheet, found, look, trigger, store))
+    cells = list(_plan(sheet, found, look, models_said or {}, trigger, store))
     if not cells:
         raise UserError("No variant has saved an epoch of this grid.", found=name, setting=f"grid.sheets.{name}")
     described = store.describe(cells)
@@ -136,7 +138,14 @@ def _with_epochs(axes: Mapping[str, Axis], runs: Mapping[str, Run]) -> dict[str,
     return {side: Axis(axis.kind, saved) if axis.values == ("all",) else axis for side, axis in axes.items()}
 
 
-def _plan(sheet: Sheet, runs: Mapping[str, Run], look: Look, trigger: str, store: CellStore) -> Iterator[Cell]:
+def _plan(
+    sheet: Sheet,
+    runs: Mapping[str, Run],
+    look: Look,
+    models_said: Mapping[str, Mapping[str, bool | str]],
+    trigger: str,
+    store: CellStore,
+) -> Iterator[Cell]:
     """Every cell; a place whose epoch its variant has not saved stays empty."""
     shared: dict[Look, dict[str, object]] = {}
     places = {side: range(len(sheet.axes[side].values)) if side in sheet.axes else range(1) for side in SIDES}
@@ -155,6 +164,10 @@ def _plan(sheet: Sheet, runs: Mapping[str, Run], look: Look, trigger: str, store
             continue
         checkpoint = run.checkpoints[epoch] if weight else None
         own = _look_at(look, at, run, sheet, trigger)
+        if "model" in at:
+            # what is said of the model that draws elsewhere does not hold for another
+            said = models_said.get(own.base_model, dict.fromkeys(SAID, "auto"))
+            own = replace(own, **{key: said[key] for key in SAID})
         if own not in shared:
             shared[own] = store.shared(own)
         for (number, prompt), (seed_number, seed) in itertools.product(enumerate(prompts, 1), enumerate(seeds, 1)):

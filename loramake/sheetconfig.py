@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from loramake import schema, settings, variants
 from loramake.epochs import saved_epochs
 from loramake.errors import UserError
-from loramake.sheetplans import Sheet, check_sheet, read_sheet
+from loramake.sheetplans import SAID, Sheet, check_sheet, read_sheet
 
 # settings of the grid that a sheet says itself
 _OWN = ("weights", "epochs", "prompts", "seeds", "clip_skip")
@@ -94,6 +94,10 @@ def sheet_slice(
     clip_skip = values["clip_skip"]
     kept = {key: value for key, value in values.items() if key not in _OWN}
     chosen = config["publish"]["epoch"]
+    models = {str(path): settings.said_of_model(config, str(path)) for path in sheet.values("model")}
+    for key in SAID:
+        for path in getattr(sheet, key):
+            models[path][key] = True
     return {
         **kept,
         "name": sheet.name,
@@ -104,5 +108,6 @@ def sheet_slice(
         "lora": sheet.lora,
         "prompts": list(sheet.prompts),
         "seeds": list(sheet.seeds),
+        "models_said": models,
         "clip_skips": {name: own.get("clip_skip", clip_skip) for name, own in overrides.items()},
     }

@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from loramake import schema, variants
-from loramake.axes import KINDS, Axis, read_axis
+from loramake.axes import KINDS, Axis, read_axis, split_texts
 from loramake.errors import UserError
 from loramake.prompts import fill_trigger, read_prompts
 
 MOST_CELLS = 10_000
 SIDES = ("x", "y", "z")
-KEYS = (*SIDES, "epoch", "weight", "lora", "prompts", "seeds")
+SAID = ("v_parameterization", "zero_terminal_snr")  # of models on an axis
+KEYS = (*SIDES, "epoch", "weight", "lora", "prompts", "seeds", *SAID)
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Sheet:
         weight: where no axis names it: a number, or "auto": the recommended one, else 1.
         lora: name of the LoRA whose weight an axis varies; "" for none.
         prompts, seeds: of every place, unless an axis names them.
+        v_parameterization, zero_terminal_snr: models of an axis that are such without their files saying so.
     """
 
     name: str
@@ -35,6 +37,8 @@ class Sheet:
     lora: str
     prompts: tuple[str, ...]
     seeds: tuple[int, ...]
+    v_parameterization: tuple[str, ...] = ()
+    zero_terminal_snr: tuple[str, ...] = ()
 
     def values(self, kind: str) -> tuple[object, ...]:
         """The values of the axis of this kind; () where there is none."""
@@ -97,7 +101,8 @@ def read_sheet(
         (epoch,) = KINDS["epoch"].read([epoch], f"{setting}.epoch", "epoch")
     if weight != "auto":
         (weight,) = KINDS["weight"].read([weight], f"{setting}.weight", "weight")
-    sheet = Sheet(name, axes, epoch, weight, str(entry.get("lora", "")), prompts, seeds)
+    said = {key: split_texts(entry[key], f"{setting}.{key}", "model") for key in SAID if entry.get(key)}
+    sheet = Sheet(name, axes, epoch, weight, str(entry.get("lora", "")), prompts, seeds, **said)
     _check_together(sheet, setting)
     return sheet
 
@@ -141,6 +146,16 @@ def _check_together(sheet: Sheet, setting: str) -> None:
     twice = [kind for kind in kinds if kinds.count(kind) > 1]
     if twice:
         raise UserError("Two axes of a sheet are the same.", found=twice[0], expected="different ones", setting=setting)
+    for key in SAID:
+        strange = [path for path in getattr(sheet, key) if path not in sheet.values("model")]
+        if strange:
+            known = ", ".join(map(str, sheet.values("model")))
+            raise UserError(
+                f"{key} of a sheet names models of its model axis.",
+                found=strange[0],
+                expected=f"one of {known}" if known else "an axis model",
+                setting=f"{setting}.{key}",
+            )
     if bool(sheet.lora) != ("lora_weight" in kinds):
         raise UserError(
             "A second LoRA and the axis of its weight belong together.",

@@ -86,6 +86,7 @@ def test_variants_of_an_axis_are_names_and_sweeps():
         ({"x": {"variant": "unet_rl=1e-3"}}, "unet_lr"),
         ({"x": {"variant": "unet_lr=0.0005"}}, "5e-4"),
         ({"x": {"variant": "rate"}}, "rates"),
+        ({"x": {"weight": "1"}, "v_parameterization": "a.safetensors"}, "axis model"),
     ],
 )
 def test_bad_sheets_are_refused_by_name(entry, word):
@@ -188,3 +189,14 @@ def test_a_job_is_told_what_it_draws_and_nothing_else():
     assert not {"weights", "epochs", "clip_skip", "sheets"} & set(told)
     with pytest.raises(UserError, match="nearest is mine"):
         sheetconfig.named_sheet("mien", whole, RULES)
+
+
+def test_a_job_is_told_what_each_model_of_an_axis_predicts(tmp_path):
+    for name in "abc":
+        (tmp_path / name).touch()
+    models = [str(tmp_path / name) for name in "abc"]
+    sheets = {"mine": {"x": {"model": models}, "v_parameterization": models[2:], "zero_terminal_snr": models[2]}}
+    whole = config(base_model=models[0], train={"v_parameterization": True}, grid={"sheets": sheets})
+    told = sheetconfig.sheet_slice(sheetconfig.named_sheet("mine", whole, RULES), {}, whole, RULES, "shim")
+    assert [told["models_said"][model]["v_parameterization"] for model in models] == [True, "auto", True]
+    assert [told["models_said"][model]["zero_terminal_snr"] for model in models] == ["auto", "auto", True]

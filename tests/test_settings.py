@@ -266,6 +266,19 @@ def test_a_forced_prediction_type_reaches_the_drawing_of_its_own_model():
     assert cells() == "auto" and cells(**forced) is True
     assert cells(**forced, grid={"model": "other.safetensors"}) == "auto"
     assert cells(grid={"model": "other.safetensors", "v_parameterization": True}) is True
+    assert cells(**forced, grid={"v_parameterization": False}) is False
+
+
+def test_what_is_said_of_models_that_stand_beside_one_another():
+    whole = load(
+        train={"v_parameterization": True, "zero_terminal_snr": True},
+        grid={"model": "./other.safetensors", "v_parameterization": False},
+    )
+    said = [
+        settings.said_of_model(whole, path) for path in (whole["base_model"], "other.safetensors", "third.safetensors")
+    ]
+    assert [each["v_parameterization"] for each in said] == [True, False, "auto"]
+    assert [each["zero_terminal_snr"] for each in said] == [True, "auto", "auto"]
 
 
 PRESET_KEYS = [

@@ -16,6 +16,7 @@ from trainable import make_base
 from loramake import pngtext
 from loramake.cellmemory import cut_by_size
 from loramake.cells import find_checkpoints, plan_cells
+from loramake.checkpoints import SafetensorsFile, save_tensors
 from loramake.errors import UserError
 from loramake.rendering import render_cells
 from loramake.sheetcells import render_sheet
@@ -128,6 +129,27 @@ def test_base_models_on_an_axis(studio):
     assert index["axes"]["x"]["labels"] == ["base", "other"]
     assert len({studio.picture(row["file"]) for row in index["cells"]}) == 4
     assert studio.text("x2_y1_z2_p1_s1.png")[2]["Model"] == "other"
+
+
+def test_each_base_model_of_an_axis_predicts_what_is_said_of_it(studio):
+    other, marked = (make_base(studio.folder / f"{name}.safetensors", seed=6) for name in ("third", "marked"))
+    file = SafetensorsFile(marked)
+    tensors = {name: file.get(name) for name in file.names()}
+    save_tensors(marked, {**tensors, "v_pred": torch.zeros(0)}, dict(file.metadata))
+    models = [str(path) for path in (studio.base, other, marked)]
+
+    def draw(*chosen, **changes):
+        index, _ = studio.draw(**both(x=("model", list(chosen))), seeds=[9], **changes)
+        return [studio.picture(row["file"]) for row in index["cells"]]
+
+    noise = draw(*models)
+    # the base model is said to predict velocity; of the others their files tell
+    velocity = {"v_parameterization": True, "zero_terminal_snr": "auto"}
+    mixed = draw(*models, v_parameterization=True, models_said={models[0]: velocity})
+    assert mixed[0] != noise[0] and mixed[1:] == noise[1:]
+    assert noise[1] != noise[2]
+    # the same weights, once told by the file and once by the settings
+    assert draw(models[1], models_said={models[1]: velocity}) == [noise[2]]
 
 
 def test_the_recommended_epoch_and_weight(studio):
