@@ -89,7 +89,7 @@ def _widened(narrow: torch.Tensor) -> torch.Tensor:
 
 
 class NarrowProcessor:
-    """What diffusers' `Attention` calls: q, k, v, attention, output."""
+    """What diffusers' `Attention` calls: q, k, v, attention, output, without divisions by 1 between."""
 
     def __call__(
         self,
@@ -123,6 +123,7 @@ def _clip_attention(
 def use_narrow_attention(unet: torch.nn.Module, text_encoder: torch.nn.Module) -> int:
     """Let the narrow heads of both models attend through `attend`; returns how many layers that are.
 
+    The U-Net's other layers get the short way too: the same products without what other models than SD1 need.
     The text encoder then wants its mask given, as `textencode.encode` does.
     """
     from diffusers.models.attention_processor import Attention
@@ -130,7 +131,7 @@ def use_narrow_attention(unet: torch.nn.Module, text_encoder: torch.nn.Module) -
 
     layers = [layer for layer in unet.modules() if isinstance(layer, Attention)]
     narrow = [layer for layer in layers if layer.inner_dim // layer.heads <= _WIDEST]
-    for layer in narrow:
+    for layer in layers:
         layer.set_processor(NarrowProcessor())
     config = text_encoder.config
     if config.hidden_size // config.num_attention_heads > _WIDEST:

@@ -7,6 +7,7 @@ import torch
 from loramake.attending import use_narrow_attention
 from loramake.devices import COMPUTE_DTYPES
 from loramake.errors import UserError
+from loramake.gating import use_lean_gates
 from loramake.lora import Network, attach
 from loramake.models import StableDiffusion1, as_set, load_sd1
 from loramake.recipe import Recipe
@@ -34,6 +35,9 @@ def load_frozen(
         model.text_encoder.train()
     if device.type == "cpu" and dtype == torch.float32:
         use_narrow_attention(model.unet, model.text_encoder)
+        use_lean_gates(model.unet)
+        # the order that oneDNN's convolutions want; otherwise each backward pass puts the weights into it anew
+        model.unet.to(memory_format=torch.channels_last)
     if recipe.xformers:
         model.unet.enable_xformers_memory_efficient_attention()
     return model
