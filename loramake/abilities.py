@@ -37,6 +37,8 @@ def training_refusals(recipe: Recipe, device: str, machine: Capabilities) -> lis
     refusals += _optimizer_refusals(recipe.optimizer_type, place, machine)
     if recipe.xformers:
         refusals += _xformers_refusals(place, machine)
+    if recipe.torch_compile:
+        refusals += _compile_refusals(place, machine)
     return refusals
 
 
@@ -54,7 +56,8 @@ def missing_package(module: str, machine: Capabilities, setting: str) -> list[Us
 
 def wanted_packages(recipe: Recipe) -> list[str]:
     """Modules that a training needs beyond what always is there."""
-    return ["xformers"] * recipe.xformers + [kind_of(recipe.optimizer_type).path.split(".")[0]]
+    optional = ["xformers"] * recipe.xformers + ["triton"] * recipe.torch_compile
+    return optional + [kind_of(recipe.optimizer_type).path.split(".")[0]]
 
 
 def gather(refusals: list[UserError], ask: Callable[[], object]) -> object:
@@ -122,3 +125,27 @@ def _xformers_refusals(device: str, machine: Capabilities) -> list[UserError]:
             )
         ]
     return missing_package("xformers", machine, "train.xformers: false")
+
+
+def _compile_refusals(device: str, machine: Capabilities) -> list[UserError]:
+    """What torch.compile asks for: a compiler, on a card Triton too."""
+    if device == "mps":
+        return [
+            UserError(
+                "torch_compile works on CUDA cards and CPUs only.",
+                found=f"torch_compile: true, device: {device}",
+                expected="torch_compile: false",
+                setting="train.torch_compile",
+            )
+        ]
+    refusals = missing_package("triton", machine, "train.torch_compile: false") if device == "cuda" else []
+    if not machine.compiler:
+        refusals.append(
+            UserError(
+                "torch_compile needs a C++ compiler and Python's headers.",
+                found="no g++ (or what CXX names), or no Python.h",
+                expected="on Debian the packages g++ and python3-dev",
+                setting="train.torch_compile: false, or install them",
+            )
+        )
+    return refusals

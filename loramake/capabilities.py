@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
+import sysconfig
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 
 import psutil
 
@@ -32,6 +37,7 @@ class Capabilities:
         mps: whether Apple's graphics can be used.
         packages: which of the optional packages asked for are installed.
         ram, ram_free: bytes in all, and bytes that programs may still take.
+        compiler: whether C++ programs that use Python's headers can be made here.
     """
 
     cards: tuple[Card, ...] = ()
@@ -39,6 +45,7 @@ class Capabilities:
     packages: frozenset[str] = frozenset()
     ram: int = 0
     ram_free: int = 0
+    compiler: bool = False
 
 
 def probe(packages: Iterable[str] = (), *, device: str = "auto") -> Capabilities:
@@ -51,7 +58,14 @@ def probe(packages: Iterable[str] = (), *, device: str = "auto") -> Capabilities
     memory = psutil.virtual_memory()
     found = frozenset(name for name in packages if find_spec(name))
     cards, mps = ((), False) if device == "cpu" else _graphics()
-    return Capabilities(cards, mps, found, memory.total, memory.available)
+    return Capabilities(cards, mps, found, memory.total, memory.available, _has_compiler())
+
+
+def _has_compiler() -> bool:
+    """Whether what torch.compile calls is there: a C++ compiler, and Python's headers."""
+    usual = "clang++" if sys.platform == "darwin" else "g++"
+    header = Path(sysconfig.get_path("include"), "Python.h")
+    return bool(shutil.which(os.environ.get("CXX", usual))) and header.is_file()
 
 
 def _graphics() -> tuple[tuple[Card, ...], bool]:

@@ -89,6 +89,8 @@ def _device_problems(train: Mapping, device: str) -> list[str]:
         problems.append("train.mixed_precision = fp16: a CPU cannot train in it; expected auto, no or bf16")
     if "8bit" in train["optimizer_type"]:
         problems.append(f"train.optimizer_type = {train['optimizer_type']}: runs on CUDA cards only, not on {device}")
+    if train["torch_compile"] and device == "mps":
+        problems.append("train.torch_compile = true: works on CUDA cards and CPUs only, not on mps")
     if train["xformers"]:
         problems.append(f"train.xformers = true: runs on CUDA cards only, not on {device}")
     return problems

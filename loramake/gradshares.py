@@ -65,6 +65,7 @@ class Partners:
 def count_shares(recipe: Recipe, base_model: str, device: torch.device, precision: str, threads: int) -> int:
     """Into how many processes a run's batches are divided; 1 keeps them whole."""
     plain = precision == "no" and not recipe.gradient_checkpointing and not recipe.network_dropout
+    plain = plain and not recipe.torch_compile
     if not plain or recipe.num_processes > 1 or os.name != "posix":
         return 1
     return count_processes(base_model, device.type, threads, recipe.train_batch_size)

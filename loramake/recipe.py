@@ -78,6 +78,7 @@ class Recipe:
     validation_split: float = _later(0.0)
     no_metadata: bool = _later(False)
     num_processes: int = _later(1)
+    torch_compile: bool = _later(False)
     max_data_loader_n_workers: int = _speed(0)
 
     def resolved_text_encoder_lr(self) -> float:

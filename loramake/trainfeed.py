@@ -64,6 +64,16 @@ class Feed:
         """Batches of an optimizer step, those of all processes together."""
         return self.recipe.gradient_accumulation_steps * self.count
 
+    def batch_shapes(self) -> list[tuple[int, tuple[int, int]]]:
+        """Pictures and size (width, height in pixels) of every kind of batch, the largest first."""
+        showings: dict[tuple[int, int], int] = {}
+        for picture, bucket in zip(self.pictures, self.buckets, strict=True):
+            showings[bucket] = showings.get(bucket, 0) + picture.repeats
+        size = self.recipe.train_batch_size
+        shapes = {(min(size, total), bucket) for bucket, total in showings.items()}
+        shapes |= {(total % size, bucket) for bucket, total in showings.items() if total % size}
+        return sorted(shapes, key=lambda shape: (-shape[0] * shape[1][0] * shape[1][1], shape))
+
     def steps(self, epoch: int) -> Iterator[list[Batch]]:
         """This process's batches of each optimizer step of an epoch (from 1), in order.
 

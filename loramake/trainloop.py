@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from tqdm import tqdm
 
+from loramake.compiling import warm_up
 from loramake.continuing import start_from
 from loramake.devices import SAVE_DTYPES, resolve_device, resolve_precision
 from loramake.epochs import saved_epochs
@@ -112,6 +113,8 @@ def set_up(
         zero_terminal_snr=model.zero_terminal_snr,
         ranks=ranks,
     )
+    if recipe.torch_compile:
+        warm_up(trainer)
     validating = make_batches(
         [picture.key for picture, _ in material.held_out],
         [feed.caption_ids(picture.caption) for picture, _ in material.held_out],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from loramake.attending import use_narrow_attention
+from loramake.compiling import compile_blocks
 from loramake.devices import COMPUTE_DTYPES
 from loramake.errors import UserError
 from loramake.gating import use_lean_gates
@@ -55,6 +56,8 @@ def attach_network(recipe: Recipe, model: StableDiffusion1) -> Network:
         conv_alpha=recipe.conv_alpha,
         dropout=recipe.network_dropout,
     )
+    if recipe.torch_compile:
+        compile_blocks(model.unet)
     if recipe.resolved_text_encoder_lr() == 0:
         for parameter in network.parameters("lora_te_"):
             parameter.requires_grad_(False)
