@@ -7,7 +7,9 @@ from collections.abc import Iterator
 import torch
 from torch.nn import functional
 
-NAME = "narrow_heads"
+from loramake.cliptext import TextEncoder
+from loramake.unet import UNet
+
 _WIDEST = 8  # channels of a head; from 16 on the fused kernel is as fast or faster
 _FEWEST_SCORES = 2**11  # of one head; below, the fused kernel's one call wins
 _MOST_SCORES = 2**24  # of all heads together: 64 MB, kept until the backward pass
@@ -89,53 +91,52 @@ def _widened(narrow: torch.Tensor) -> torch.Tensor:
 
 
 class NarrowProcessor:
-    """What diffusers' `Attention` calls: q, k, v, attention, output, without divisions by 1 between."""
+    """What the U-Net's `Attention` calls: q, k, v, attention, output."""
 
     def __call__(
         self,
         attn: torch.nn.Module,
         hidden_states: torch.Tensor,
         encoder_hidden_states: torch.Tensor | None = None,
-        attention_mask: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Attention of (B, N, C) to itself or to (B, M, context), as SD1's transformer blocks use it: without mask."""
-        if attention_mask is not None:
-            raise NotImplementedError("SD1's U-Net attends without a mask")
         states = hidden_states if encoder_hidden_states is None else encoder_hidden_states
         parts = (attn.to_q(hidden_states), attn.to_k(states), attn.to_v(states))
         q, k, v = (part.unflatten(-1, (attn.heads, -1)).transpose(1, 2) for part in parts)
         return attn.to_out[1](attn.to_out[0](attend(q, k, v).transpose(1, 2).flatten(2)))
 
 
-def _clip_attention(
-    module: torch.nn.Module,
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    attention_mask: torch.Tensor | None,
-    **_: object,
-) -> tuple[torch.Tensor, None]:
-    """What transformers' `CLIPAttention` calls; the mask is (1, 1, N, N), the result (B, N, heads, d)."""
-    mask = None if attention_mask is None else attention_mask[0, 0]
-    return attend(query, key, value, mask).transpose(1, 2), None
+def _attend_back(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+    """`cliptext.attend_back` for narrow heads: the mask is given, since plain products need one."""
+    size = q.shape[2]
+    mask = torch.full((size, size), torch.finfo(q.dtype).min, device=q.device).triu(1)
+    return attend(q, k, v, mask)
 
 
-def use_narrow_attention(unet: torch.nn.Module, text_encoder: torch.nn.Module) -> int:
-    """Let the narrow heads of both models attend through `attend`; returns how many layers that are.
-
-    The U-Net's other layers get the short way too: the same products without what other models than SD1 need.
-    The text encoder then wants its mask given, as `textencode.encode` does.
-    """
-    from diffusers.models.attention_processor import Attention
-    from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
-
-    layers = [layer for layer in unet.modules() if isinstance(layer, Attention)]
-    narrow = [layer for layer in layers if layer.inner_dim // layer.heads <= _WIDEST]
-    for layer in layers:
+def use_narrow_attention(unet: UNet, text_encoder: TextEncoder) -> int:
+    """Let the narrow heads of both models attend through `attend`; returns how many layers that are."""
+    narrow = [layer for layer in unet.attentions() if layer.inner_dim // layer.heads <= _WIDEST]
+    for layer in narrow:
         layer.set_processor(NarrowProcessor())
-    config = text_encoder.config
-    if config.hidden_size // config.num_attention_heads > _WIDEST:
-        return len(narrow)
-    ALL_ATTENTION_FUNCTIONS.register(NAME, _clip_attention)
-    config._attn_implementation = NAME
-    return len(narrow) + config.num_hidden_layers
+    layers = [layer.self_attn for layer in text_encoder.encoder.layers]
+    narrow_texts = [layer for layer in layers if text_encoder.config.hidden_size // layer.heads <= _WIDEST]
+    for layer in narrow_texts:
+        layer.attend = _attend_back
+    return len(narrow) + len(narrow_texts)
+
+
+def use_xformers(unet: UNet) -> None:
+    """Let the U-Net attend through the xformers library, which must be there."""
+    from xformers.ops import memory_efficient_attention
+
+    def attend_with_library(
+        attention: torch.nn.Module, hidden_states: torch.Tensor, encoder_hidden_states: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        states = hidden_states if encoder_hidden_states is None else encoder_hidden_states
+        parts = (attention.to_q(hidden_states), attention.to_k(states), attention.to_v(states))
+        # (B, N, heads, d)
+        y = memory_efficient_attention(*(part.unflatten(-1, (attention.heads, -1)) for part in parts))
+        return attention.to_out[1](attention.to_out[0](y.flatten(2)))
+
+    for layer in unet.attentions():
+        layer.set_processor(attend_with_library)

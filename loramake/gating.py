@@ -5,6 +5,9 @@ from __future__ import annotations
 import torch
 from torch.nn import functional
 
+from loramake.unet import UNet
+from loramake.unetblocks import GEGLU
+
 
 class GatedGelu(torch.autograd.Function):
     """a · gelu(b) of x = [a, b] along the last axis (Shazeer 2020, arXiv:2002.05202); keeps nothing but x."""
@@ -26,16 +29,16 @@ class GatedGelu(torch.autograd.Function):
         return both
 
 
-def use_lean_gates(unet: torch.nn.Module) -> int:
-    """Let the feed-forward layers of diffusers' U-Net compute their gates so; returns how many those are."""
-    from diffusers.models.activations import GEGLU
+class LeanGEGLU(GEGLU):
+    """Same weights, same result."""
 
-    class LeanGEGLU(GEGLU):
-        """Same weights, same result."""
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(…, C) → (…, out_channels)."""
+        return GatedGelu.apply(self.proj(x))
 
-        def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
-            return GatedGelu.apply(self.proj(hidden_states))
 
+def use_lean_gates(unet: UNet) -> int:
+    """Let the feed-forward layers of a U-Net compute their gates so; returns how many those are."""
     layers = [layer for layer in unet.modules() if type(layer) is GEGLU]
     for layer in layers:
         layer.__class__ = LeanGEGLU

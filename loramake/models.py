@@ -8,7 +8,9 @@ from pathlib import Path
 
 import torch
 
+from loramake.autoencoder import Autoencoder
 from loramake.checkpoints import WeightFile, open_weights
+from loramake.cliptext import TextEncoder
 from loramake.diffusersfolder import (
     ALL_PARTS,
     SD15_FOLDER,
@@ -19,6 +21,8 @@ from loramake.diffusersfolder import (
 from loramake.errors import UserError
 from loramake.families import check_family, check_folder, check_vae_shapes
 from loramake.ldmkeys import TEXT_PREFIX, VAE_PREFIX, part_name
+from loramake.tokens import ClipTokenizer, Tokenizer, shipped_tokenizer
+from loramake.unet import UNet
 
 # what older diffusers and transformers versions called the same weights
 _OLD_NAMES = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0."}
@@ -32,10 +36,10 @@ class StableDiffusion1:
     "epsilon" or "v_prediction"; `zero_terminal_snr`: its noise schedule ends without signal.
     """
 
-    text_encoder: torch.nn.Module | None
-    unet: torch.nn.Module | None
-    vae: torch.nn.Module | None
-    tokenizer: object
+    text_encoder: TextEncoder | None
+    unet: UNet | None
+    vae: Autoencoder | None
+    tokenizer: Tokenizer | None
     scaling_factor: float
     prediction_type: str
     zero_terminal_snr: bool = False
@@ -125,13 +129,10 @@ def load_vae(
     return _build("vae", config, read, device, dtype, setting="vae")
 
 
-def load_tokenizer(folder: Path | None = None) -> object:
-    """transformers' `CLIPTokenizer` of `folder`/tokenizer where there is one, else the shipped CLIP vocabulary."""
-    from transformers import CLIPTokenizer
-
+def load_tokenizer(folder: Path | None = None) -> Tokenizer:
+    """The tokenizer of `folder`/tokenizer where there is one, else the shipped CLIP vocabulary."""
     own = folder / "tokenizer" if folder else None
-    source = own if own and (own / "vocab.json").is_file() else SD15_FOLDER / "tokenizer"
-    return CLIPTokenizer.from_pretrained(str(source), local_files_only=True)
+    return ClipTokenizer(own) if own and (own / "vocab.json").is_file() else shipped_tokenizer()
 
 
 def _prediction_type(scheduler: Mapping[str, object], source: WeightFile | Path) -> str:
@@ -149,14 +150,9 @@ def _has_mark(source: WeightFile | Path, name: str) -> bool:
 
 def _empty_model(part: str, config: Mapping[str, object]) -> torch.nn.Module:
     """The module with weights on the meta device: nothing is allocated or initialised twice."""
+    kinds = {"text_encoder": TextEncoder, "unet": UNet, "vae": Autoencoder}
     with torch.device("meta"):
-        if part == "text_encoder":
-            from transformers import CLIPTextConfig, CLIPTextModel
-
-            return CLIPTextModel(CLIPTextConfig(**config))
-        from diffusers import AutoencoderKL, UNet2DConditionModel
-
-        return (UNet2DConditionModel if part == "unet" else AutoencoderKL).from_config(dict(config))
+        return kinds[part](config)
 
 
 def _candidates(part: str, key: str, config: Mapping[str, object]) -> list[str]:
@@ -213,9 +209,4 @@ def _build(
             setting=setting,
         )
     model.load_state_dict(state, assign=True)
-    for name, buffer in model.named_buffers():
-        if buffer.is_meta:  # CLIP's position ids, which newer versions do not store
-            owner, _, attribute = name.rpartition(".")
-            ids = torch.arange(buffer.shape[-1], device=device).expand(buffer.shape)
-            model.get_submodule(owner).register_buffer(attribute, ids, persistent=False)
     return model.eval().requires_grad_(False)

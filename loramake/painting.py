@@ -11,11 +11,14 @@ from torch import Tensor
 
 from loramake.bank import BASE, LoraBank
 from loramake.denoising import compose, guide, make_denoiser, seeded_noise
+from loramake.mergedunet import MergedUNet
 from loramake.models import StableDiffusion1
 from loramake.samplernames import resolve_eta
 from loramake.samplers import find_sampler, sample
 from loramake.sigmas import training_sigmas
+from loramake.smallmodels import SMALL_MODEL_BYTES
 from loramake.textstates import PictureText, Request, TextStates, Windows, text_reader
+from loramake.unet import UNet
 
 # pictures decoded at once: as many as have this many pixels together, at least one (a decoder takes much memory)
 DECODED_PIXELS = 512 * 1024
@@ -36,10 +39,12 @@ def paint(
     batch_size: int,
     eta: str | float = "auto",
     texts: TextStates | None = None,
+    claim: Callable[[], bool] = lambda: True,
 ) -> Iterator[tuple[int, numpy.ndarray]]:
     """Draw the requests, batch by batch.
 
     Pictures of one adapter and weight are put together, since they multiply fastest; those of the base skip the bank.
+    Small models on a CPU take batches in which all have the same, and merge it once for all steps.
 
     Args:
         model: its parts on one device; the VAE may be of another precision.
@@ -49,6 +54,7 @@ def paint(
         batch_size: pictures drawn at once; with guidance the U-Net sees twice as many samples, with AND yet more.
         eta: share of fresh noise, 0 … 1, or "auto": the sampler's own.
         texts: states of an earlier call with this bank and clip_skip, so that no text is encoded twice.
+        claim: asked before each batch whether to draw it; batches and their order depend on the other arguments alone.
 
     Yields:
         the place in `requests` and the picture, (height, width, 3) uint8; not in order.
@@ -64,40 +70,61 @@ def paint(
     shape = (model.unet.config.in_channels, height // factor, width // factor)
     like = next(model.unet.parameters())
     table = training_sigmas(zero_terminal_snr=model.zero_terminal_snr)
-    for places in _batches(requests, read, batch_size):
+    merging = _merging_pays(model.unet)
+    merger = _Merger(model.unet, bank)
+    for places in _batches(requests, read, batch_size, alike=merging):
+        if not claim():
+            continue
         batch = [requests[place] for place in places]
         noise = seeded_noise([request.seed for request in batch], shape, like.device)
-        predict = _predictor(model.unet, bank, batch, [read[place] for place in places], texts, cfg_scale)
+        run = merger.runner(batch[0]) if merging else _runner(model.unet, bank, batch)
+        predict = _predictor(run, like, batch, [read[place] for place in places], texts, cfg_scale)
         denoise = make_denoiser(predict, model.prediction_type, table)
         latents = sample(method, denoise, noise(), steps, noise, eta, table)
         yield from zip(places, decode(model.vae, latents / model.scaling_factor), strict=True)
 
 
-def _batches(requests: Sequence[Request], texts: Sequence[PictureText], batch_size: int) -> Iterator[list[int]]:
-    """Places in `requests`, grouped: equal numbers of windows and further LoRAs, base apart, adapters side by side."""
+def _merging_pays(unet: torch.nn.Module) -> bool:
+    """Whether each batch takes a merged U-Net: a copy of a small model costs little memory and time."""
+    like = next(unet.parameters())
+    size = sum(parameter.numel() * parameter.element_size() for parameter in unet.parameters())
+    return like.device.type == "cpu" and like.dtype == torch.float32 and size <= SMALL_MODEL_BYTES
+
+
+def _batches(
+    requests: Sequence[Request], texts: Sequence[PictureText], batch_size: int, *, alike: bool
+) -> Iterator[list[int]]:
+    """Places in `requests`, grouped: equal numbers of windows and further LoRAs, base apart, adapters side by side.
+
+    Args:
+        alike: only requests of one adapter and weight in a batch.
+    """
     groups: dict[tuple, list[int]] = defaultdict(list)
     for place, (request, text) in enumerate(zip(requests, texts, strict=True)):
-        groups[text.shape, request.adapter == BASE or request.weight == 0, request.extra].append(place)
+        base = request.adapter == BASE or request.weight == 0
+        own = (request.adapter, request.weight) if alike and not base else None
+        groups[text.shape, base, request.extra, own].append(place)
     for places in groups.values():
         places.sort(key=lambda place: (requests[place].adapter, requests[place].weight))
         for start in range(0, len(places), batch_size):
             yield places[start : start + batch_size]
 
 
+Run = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+
 def _predictor(
-    unet: torch.nn.Module,
-    bank: LoraBank,
+    run: Run,
+    like: Tensor,
     batch: Sequence[Request],
     texts: Sequence[PictureText],
     states: TextStates,
     cfg_scale: float,
 ) -> Callable[[Tensor, float, int], Tensor]:
-    """The guided U-Net of one batch, for `denoising.make_denoiser`."""
-    like = next(unet.parameters())
+    """The guided U-Net of one batch, for `denoising.make_denoiser`; `like` gives device and dtype."""
     plain = all(text.weights == (1.0,) for text in texts)
     # (parts, B): pulls of the parts of each prompt
     pulls = torch.tensor([text.weights for text in texts], device=like.device).T
-    run = _runner(unet, bank, batch)
     stacked: dict[tuple, Tensor] = {}
 
     def context(sides: Sequence[Windows]) -> Tensor:
@@ -130,9 +157,25 @@ def _predictor(
     return predict
 
 
-def _runner(
-    unet: torch.nn.Module, bank: LoraBank, batch: Sequence[Request]
-) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+class _Merger:
+    """A small U-Net with the LoRAs of a batch merged in; neighbouring batches with the same LoRAs share it."""
+
+    def __init__(self, unet: UNet, bank: LoraBank) -> None:
+        self._unet, self._bank = unet, bank
+        self._taken: tuple[tuple[int, float], ...] | None = None
+        self._merged: MergedUNet | None = None
+
+    def runner(self, request: Request) -> Run:
+        """The U-Net for a batch of pictures that all take what `request` takes."""
+        used = [(request.adapter, request.weight), *((adapter, weight) for adapter, _, weight in request.extra)]
+        taken = tuple((adapter, weight) for adapter, weight in used if adapter != BASE and weight)
+        if self._merged is None or taken != self._taken:
+            self._taken, self._merged = taken, MergedUNet(self._unet, lambda layer: self._bank.weigh(layer, taken))
+        self._merged.forget_texts()
+        return self._merged
+
+
+def _runner(unet: torch.nn.Module, bank: LoraBank, batch: Sequence[Request]) -> Run:
     """The U-Net with the LoRAs of a batch: (x with each picture n times in a row, timestep, text) → prediction."""
     like = next(unet.parameters())
     layers = [[(request.adapter, request.weight) for request in batch]]

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import torch
 
+from loramake.cliptext import TextEncoder
 from loramake.errors import UserError
 
 
-def encode(text_encoder: torch.nn.Module, input_ids: torch.Tensor, clip_skip: int) -> torch.Tensor:
+def encode(text_encoder: TextEncoder, input_ids: torch.Tensor, clip_skip: int) -> torch.Tensor:
     """Encode windows apart and join them as kohya's trainer does.
 
     Args:
-        text_encoder: transformers' `CLIPTextModel`.
+        text_encoder: of the model, with or without a LoRA.
         input_ids: (B, n, 77), each window BOS + 75 + EOS.
         clip_skip: n takes the states n−1 layers before the last, then the final layer norm; 1 is the usual output.
 
@@ -30,23 +31,14 @@ def encode(text_encoder: torch.nn.Module, input_ids: torch.Tensor, clip_skip: in
     return torch.cat([states[:, 0, :1], inner, states[:, -1, -1:]], dim=1)
 
 
-def _states(text_encoder: torch.nn.Module, input_ids: torch.Tensor, clip_skip: int) -> torch.Tensor:
+def _states(text_encoder: TextEncoder, input_ids: torch.Tensor, clip_skip: int) -> torch.Tensor:
     """Final-normed states of (N, 77) ids, (N, 77, dim). Layers that clip_skip discards are not run at all."""
-    model = getattr(text_encoder, "text_model", text_encoder)  # before transformers 5.6 one level deeper
-    layers = model.encoder.layers
-    if not 1 <= clip_skip <= len(layers):
+    layers = len(text_encoder.encoder.layers)
+    if not 1 <= clip_skip <= layers:
         raise UserError(
             "clip_skip is out of range.",
             found=clip_skip,
-            expected=f"1…{len(layers)}, the layers of this text encoder",
+            expected=f"1…{layers}, the layers of this text encoder",
             setting="train.clip_skip",
         )
-    states = model.embeddings(input_ids=input_ids)
-    mask = None
-    if model.config._attn_implementation != "sdpa":
-        size = input_ids.shape[1]
-        mask = torch.full((size, size), torch.finfo(states.dtype).min, device=states.device).triu(1)[None, None]
-    for layer in layers[: len(layers) - clip_skip + 1]:
-        out = layer(states, attention_mask=mask, is_causal=True)
-        states = out if isinstance(out, torch.Tensor) else out[0]
-    return model.final_layer_norm(states)
+    return text_encoder(input_ids, clip_skip - 1)

@@ -20,17 +20,20 @@ class Tokenizer(Protocol):
     def __call__(self, text: str, *, add_special_tokens: bool) -> Mapping[str, list[int]]: ...
 
 
-class _ShippedTokenizer:
-    """CLIP's vocabulary in the tokenizers library, called like transformers' class, which is slow to load."""
+class ClipTokenizer:
+    """CLIP's vocabulary in the tokenizers library, called like transformers' class, which is slow to load.
+
+    Args:
+        folder: with `vocab.json` and `merges.txt`.
+    """
 
     # CLIP's own splitting: endings, letters, single digits, runs of other signs
     _PIECES = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
         from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers
         from tokenizers.models import BPE
 
-        folder = Path(__file__).parent / "sd15/tokenizer"
         files = str(folder / "vocab.json"), str(folder / "merges.txt")
         self._tokenizer = Tokenizer(BPE.from_file(*files, end_of_word_suffix="</w>", unk_token="<|endoftext|>"))
         self._tokenizer.normalizer = normalizers.Sequence(
@@ -51,7 +54,7 @@ class _ShippedTokenizer:
 
 def shipped_tokenizer() -> Tokenizer:
     """CLIP's tokenizer, which every SD 1.x model shares; loads neither torch nor transformers."""
-    return _ShippedTokenizer()
+    return ClipTokenizer(Path(__file__).parent / "sd15/tokenizer")
 
 
 def text_ids(tokenizer: Tokenizer, text: str) -> list[int]:

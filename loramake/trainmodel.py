@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from loramake.attending import use_narrow_attention
+from loramake.attending import use_narrow_attention, use_xformers
 from loramake.compiling import compile_blocks
 from loramake.devices import COMPUTE_DTYPES
 from loramake.errors import UserError
@@ -30,17 +30,14 @@ def load_frozen(
         torch.use_deterministic_algorithms(True, warn_only=True)
     if recipe.gradient_checkpointing:
         model.unet.enable_gradient_checkpointing()
-        model.text_encoder.gradient_checkpointing_enable()
-        # both honour it in training mode alone; neither has active dropout
-        model.unet.train()
-        model.text_encoder.train()
+        model.text_encoder.enable_gradient_checkpointing()
     if device.type == "cpu" and dtype == torch.float32:
         use_narrow_attention(model.unet, model.text_encoder)
         use_lean_gates(model.unet)
         # the order that oneDNN's convolutions want; otherwise each backward pass puts the weights into it anew
         model.unet.to(memory_format=torch.channels_last)
     if recipe.xformers:
-        model.unet.enable_xformers_memory_efficient_attention()
+        use_xformers(model.unet)
     return model
 
 

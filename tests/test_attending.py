@@ -58,6 +58,6 @@ def test_a_tiny_model_attends_through_it_and_answers_the_same():
         assert use_narrow_attention(model.unet, model.text_encoder)
         after = model.unet(noise, time, states, return_dict=False)[0]
         text_after = encode(model.text_encoder, ids, 1)
-    assert any(isinstance(processor, NarrowProcessor) for processor in model.unet.attn_processors.values())
+    assert any(isinstance(layer.processor, NarrowProcessor) for layer in model.unet.attentions())
     assert torch.allclose(before, after, atol=1e-5)
     assert torch.allclose(text_before, text_after, atol=1e-5)

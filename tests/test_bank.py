@@ -46,8 +46,8 @@ def inputs(batch: int) -> dict[str, torch.Tensor]:
 
 @torch.inference_mode()
 def run(models, given) -> tuple[torch.Tensor, torch.Tensor]:
-    predicted = models.unet(given["latents"], torch.tensor(321.0), given["context"]).sample
-    return predicted, models.text_encoder(given["ids"]).last_hidden_state
+    predicted = models.unet(given["latents"], torch.tensor(321.0), given["context"])[0]
+    return predicted, models.text_encoder(given["ids"])
 
 
 def trained(tensors, weight: float, given):

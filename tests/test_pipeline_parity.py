@@ -1,6 +1,5 @@
 """A LoRA in diffusers' own pipeline draws the picture that the bank draws."""
 
-import copy
 from dataclasses import replace
 
 import numpy
@@ -8,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from test_bank import random_lora
-from tinymodels import tiny_models
+from tinymodels import as_diffusers, tiny_models
 
 from loramake.bank import LoraBank, load_bank
 from loramake.denoising import seeded_noise
@@ -73,7 +72,7 @@ def test_same_picture_as_diffusers_pipeline(tmp_path, weight):
     models = replace(tiny_models(), tokenizer=load_tokenizer())
     file = tmp_path / "shim.safetensors"
     save_file(random_lora(4, 1, 1), str(file))
-    theirs = by_pipeline(copy.deepcopy(models), file, weight)
+    theirs = by_pipeline(as_diffusers(models), file, weight)
     request = Request(PROMPT, NEGATIVE, SEED, adapter=0, weight=weight)
     look = {"sampler": "Euler", "steps": STEPS, "cfg_scale": CFG_SCALE, "width": 64, "height": 64, "batch_size": 1}
     bank: LoraBank = load_bank(models.unet, models.text_encoder, [file])

@@ -8,8 +8,9 @@ import pytest
 from vectors import vectors
 
 from loramake.errors import UserError
+from loramake.diffusersfolder import SD15_FOLDER
 from loramake.models import load_tokenizer
-from loramake.tokens import BOS, EOS, choose_length, cut_tags, measure_caption, shipped_tokenizer, text_ids, windows
+from loramake.tokens import BOS, EOS, choose_length, cut_tags, measure_caption, text_ids, windows
 
 
 @pytest.fixture(scope="module")
@@ -64,14 +65,10 @@ def test_cut_tags_are_named(tokenizer):
     "caption",
     ["shim, 1girl, blonde hair, ^_^, >_<", "it's 1999's don't, rosé’s «été», ＡＢＣ  \t x", "日本語, тест, ☃🙂, a" * 9, "", " , ,,", "0_0 3.14 <|x|>"],
 )  # fmt: skip
-def test_the_light_tokenizer_equals_transformers(tokenizer, caption):
-    assert text_ids(shipped_tokenizer(), caption) == text_ids(tokenizer, caption)
-
-
-def test_the_light_tokenizer_on_recorded_captions():
-    light = shipped_tokenizer()
-    for entry in json.loads((vectors() / "tokens.json").read_text()):
-        assert windows(text_ids(light, entry["caption"]), entry["max_token_length"]) == entry["input_ids"]
+def test_the_tokenizer_equals_transformers(tokenizer, caption):
+    transformers = pytest.importorskip("transformers")
+    theirs = transformers.CLIPTokenizer.from_pretrained(str(SD15_FOLDER / "tokenizer"), local_files_only=True)
+    assert text_ids(tokenizer, caption) == text_ids(theirs, caption)
 
 
 def test_what_each_length_would_cut(tokenizer):

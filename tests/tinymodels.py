@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
+from loramake.autoencoder import Autoencoder
+from loramake.cliptext import TextEncoder
 from loramake.models import StableDiffusion1
+from loramake.unet import UNet
 
 UNET = {
     "block_out_channels": [16, 32],
@@ -35,13 +40,28 @@ TEXT = {
 
 def tiny_models(seed: int = 0, layers: int = 1) -> StableDiffusion1:
     """The three parts with random weights; no tokenizer."""
-    from diffusers import AutoencoderKL, UNet2DConditionModel
-    from transformers import CLIPTextConfig, CLIPTextModel
-
     torch.manual_seed(seed)
-    unet = UNet2DConditionModel(**UNET, layers_per_block=layers)
-    vae = AutoencoderKL(**VAE, layers_per_block=layers)
-    text_encoder = CLIPTextModel(CLIPTextConfig(**TEXT))
+    unet = UNet({**UNET, "layers_per_block": layers})
+    vae = Autoencoder({**VAE, "layers_per_block": layers})
+    text_encoder = TextEncoder(TEXT)
+    for embedding in text_encoder.embeddings.children():
+        torch.nn.init.normal_(embedding.weight, std=0.02)
     for model in (unet, vae, text_encoder):
         model.eval().requires_grad_(False)
     return StableDiffusion1(text_encoder, unet, vae, None, 0.18215, "epsilon")
+
+
+def as_diffusers(models: StableDiffusion1) -> StableDiffusion1:
+    """The same weights in the classes of diffusers and transformers."""
+    from diffusers import AutoencoderKL, UNet2DConditionModel
+    from transformers import CLIPTextConfig, CLIPTextModel
+
+    theirs = {
+        "unet": UNet2DConditionModel.from_config(dict(models.unet.config)),
+        "vae": AutoencoderKL.from_config(dict(models.vae.config)),
+        "text_encoder": CLIPTextModel(CLIPTextConfig(**models.text_encoder.config)),
+    }
+    for part, model in theirs.items():
+        model.load_state_dict(getattr(models, part).state_dict())
+        model.eval().requires_grad_(False)
+    return replace(models, **theirs)

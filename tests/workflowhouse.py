@@ -184,8 +184,8 @@ def draw_picture(path: Path, number: int) -> None:
 
 def write_tiny_model(folder: Path) -> None:
     """A random SD1-type model of about a million weights, as a folder in diffusers layout."""
-    from tinymodels import tiny_models
+    from tinymodels import as_diffusers, tiny_models
 
-    models = tiny_models()
+    models = as_diffusers(tiny_models())
     for part in ("unet", "vae", "text_encoder"):
         getattr(models, part).save_pretrained(folder / part)
