@@ -12,6 +12,7 @@ from tqdm import tqdm
 from loramake.bank import BASE, load_bank
 from loramake.cellmemory import check_batch, shares_that_fit
 from loramake.cells import Cell
+from loramake.cellturns import Turns
 from loramake.devices import COMPUTE_DTYPES, resolve_device, resolve_precision
 from loramake.heap import keep_freed_memory
 from loramake.models import StableDiffusion1, as_set, load_sd1
@@ -30,7 +31,8 @@ def paint_cells(
     device: str,
     batch_size: int,
     threads: int,
-    title: str = "render",
+    turns: Turns,
+    quiet: bool = False,
 ) -> None:
     """Draw cells and hand each to `keep` as soon as it is done, so that an interrupted run loses one batch.
 
@@ -41,7 +43,8 @@ def paint_cells(
         base_model_config, vae: see `models.load_sd1`.
         batch_size: pictures drawn at once.
         threads: CPU threads.
-        title: of the progress bar.
+        turns: which batches are this process's to draw.
+        quiet: without a progress bar.
 
     Raises:
         UserError: a model or LoRA that cannot be used, or too little memory.
@@ -50,7 +53,7 @@ def paint_cells(
     place = resolve_device(device)
     if place.type == "cpu":
         keep_freed_memory()
-    with tqdm(total=len(cells), desc=title, unit="cell") as bar:
+    with tqdm(total=len(cells), desc="render", unit="cell", disable=quiet) as bar:
         for base_model, of_model in _grouped(cells, lambda cell: cell.look.base_model).items():
             check_batch(of_model, batch_size, place)
             look = max((cell.look for cell in of_model), key=lambda look: look.width * look.height)
@@ -60,7 +63,7 @@ def paint_cells(
                 said = {"v_parameterization": look.v_parameterization, "zero_terminal_snr": look.zero_terminal_snr}
                 model = as_set(model, **said)
                 for share in shares_that_fit(of_model, model, place):
-                    _paint_share(model, share, keep, batch_size, bar)
+                    _paint_share(model, share, keep, batch_size, turns, bar)
 
 
 def _paint_share(
@@ -68,6 +71,7 @@ def _paint_share(
     cells: Sequence[Cell],
     keep: Callable[[Cell, Image.Image], None],
     batch_size: int,
+    turns: Turns,
     bar: tqdm,
 ) -> None:
     """Draw cells whose adapters all fit beside the model."""
@@ -92,10 +96,11 @@ def _paint_share(
                 clip_skip=look.clip_skip,
                 batch_size=batch_size,
                 texts=texts[look.clip_skip],
+                claim=turns.claim,
             )
             for number, picture in drawn:
                 keep(alike[number], Image.fromarray(picture))
-                bar.update()
+                bar.update(turns.count() - bar.n)
     finally:
         bank.remove()
 

@@ -1,20 +1,21 @@
-"""Divides the cells that are to be drawn among processes, where that is faster than one process with many threads."""
+"""Draws cells in several processes, where that is faster than one process with many threads."""
 
 from __future__ import annotations
 
+import multiprocessing
+import sys
 from collections.abc import Callable, Mapping, Sequence
+from multiprocessing.connection import Connection
 
-import joblib
 from PIL import Image
 
 from loramake.cells import Cell
+from loramake.cellturns import Turns
+from loramake.errors import UserError
 from loramake.smallmodels import count_processes
 
-
-def cut_shares(cells: Sequence[Cell], shares: int) -> list[Sequence[Cell]]:
-    """Neighbours stay together: cells of one LoRA and weight are drawn fastest side by side."""
-    edges = [round(len(cells) * i / shares) for i in range(shares + 1)]
-    return [cells[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+# a copy of this process has imported everything already; elsewhere torch does not survive being copied
+FORKS = sys.platform.startswith("linux")
 
 
 def paint_in_shares(
@@ -36,20 +37,67 @@ def paint_in_shares(
     batches = -(-len(cells) // batch_size)
     models_used = {cell.look.base_model for cell in cells}
     painters = min(count_processes(model, device, threads, batches) for model in models_used)
-    settings = {"device": device, "batch_size": batch_size, **models}
-    if painters == 1:
-        _paint(cells, keep, {**settings, "threads": threads, "title": "render"})
-        return
-    each = max(1, threads // painters)
-    tasks = [
-        joblib.delayed(_paint)(share, keep, {**settings, "threads": each, "title": f"render {i}/{painters}"})
-        for i, share in enumerate(cut_shares(cells, painters), start=1)
-    ]
-    joblib.Parallel(n_jobs=painters, batch_size=1)(tasks)
+    settings = {"device": device, "batch_size": batch_size, "threads": max(1, threads // painters), **models}
+    context = multiprocessing.get_context("fork" if FORKS else "spawn")
+    turns = Turns(context)
+    if painters > 1 and FORKS:
+        # before the others start, so that they need not
+        import loramake.cellpainting  # noqa: F401
+    others = [_start(context, cells, keep, {**settings, "turns": turns}) for _ in range(painters - 1)]
+    try:
+        _paint(cells, keep, {**settings, "turns": turns})
+    except BaseException:
+        turns.stop()
+        raise
+    failures = [_wait(process, end) for process, end in others]
+    for failure in failures:
+        if failure:
+            raise failure
+
+
+def _start(
+    context: multiprocessing.context.BaseContext,
+    cells: Sequence[Cell],
+    keep: Callable[[Cell, Image.Image], None],
+    settings: Mapping[str, object],
+) -> tuple[multiprocessing.process.BaseProcess, Connection]:
+    """Start a process that draws too, and a connection that tells how it ended."""
+    near, far = context.Pipe(duplex=False)
+    process = context.Process(target=_help, args=(cells, keep, settings, far), daemon=True)
+    process.start()
+    far.close()
+    return process, near
+
+
+def _help(
+    cells: Sequence[Cell], keep: Callable[[Cell, Image.Image], None], settings: Mapping[str, object], end: Connection
+) -> None:
+    failure = None
+    try:
+        _paint(cells, keep, {**settings, "quiet": True})
+    except Exception as error:
+        settings["turns"].stop()
+        failure = error
+    end.send(failure)
+
+
+def _wait(process: multiprocessing.process.BaseProcess, end: Connection) -> Exception | None:
+    """What went wrong in another process."""
+    try:
+        failure = end.recv()
+    except EOFError:
+        failure = UserError(
+            "A process that drew cells was ended from outside. What was drawn stays.",
+            found="no answer from it",
+            expected="enough memory for each process",
+            setting="fewer --cores or grid.batch_size, then run the same command again",
+        )
+    process.join()
+    return failure
 
 
 def _paint(cells: Sequence[Cell], keep: Callable[[Cell, Image.Image], None], settings: Mapping[str, object]) -> None:
-    # torch takes seconds to import, and is not needed where others draw
+    # torch takes seconds to import, and is not needed where nothing is drawn
     from loramake.cellpainting import paint_cells
 
     paint_cells(cells, keep, **settings)

@@ -1,4 +1,4 @@
-"""The U-Net with one choice of LoRAs merged in, for drawing in float32 on a CPU: each step as few operations as it takes.
+"""The U-Net with one choice of LoRAs merged in, to draw in float32 on a CPU with few operations a step.
 
 The same function as `unet.UNet`, but channels lie last in memory throughout, as oneDNN likes them; weights are merged
 and laid out once for all steps of a batch; keys and values of the text are kept; sums and gates are part of products.

@@ -13,7 +13,6 @@ from loramake.checkpoints import WeightFile, open_weights
 from loramake.cliptext import TextEncoder
 from loramake.diffusersfolder import (
     ALL_PARTS,
-    SD15_FOLDER,
     external_vae_config,
     folder_weights,
     read_configs,

@@ -1,8 +1,11 @@
 """Who draws which cells."""
 
+import copy
+import multiprocessing
+
 import pytest
 
-from loramake.cellshares import cut_shares
+from loramake.cellturns import Turns
 from loramake.smallmodels import SMALL_MODEL_BYTES, count_processes
 
 
@@ -24,8 +27,19 @@ def test_work_with_small_models_on_a_cpu_is_divided(size, device, threads, piece
     assert count_processes(tmp_path, device, threads, pieces) == 1
 
 
-@pytest.mark.parametrize(("cells", "shares"), [(10, 3), (2, 2), (164, 4)])
-def test_shares_are_whole_even_and_in_order(cells, shares):
-    made = cut_shares(list(range(cells)), shares)
-    assert sum(map(list, made), []) == list(range(cells))
-    assert max(map(len, made)) - min(map(len, made)) <= 1
+def test_every_batch_is_drawn_once_in_whatever_order_processes_come():
+    context = multiprocessing.get_context()
+    one = Turns(context)
+    other = copy.copy(one)  # as a process gets it: its own place, one shared order
+    order = [one, one, other, other, other, one, other, one, one, other]
+    claims = [(process is one, process._passed, process.claim()) for process in order]
+    drawn = [place for _, place, mine in claims if mine]
+    assert sorted(drawn) == [0, 1, 2, 3, 4]
+    assert {who for who, _, mine in claims if mine} == {True, False}
+    one.stop()
+    assert not one.claim() and not other.claim()
+
+
+def test_cells_are_counted_over_all_processes():
+    one = Turns()
+    assert [one.count(), copy.copy(one).count(), one.count()] == [1, 2, 3]

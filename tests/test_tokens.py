@@ -7,8 +7,8 @@ import json
 import pytest
 from vectors import vectors
 
-from loramake.errors import UserError
 from loramake.diffusersfolder import SD15_FOLDER
+from loramake.errors import UserError
 from loramake.models import load_tokenizer
 from loramake.tokens import BOS, EOS, choose_length, cut_tags, measure_caption, text_ids, windows
 
