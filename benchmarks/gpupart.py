@@ -139,6 +139,7 @@ def cells(wishes: dict) -> dict[str, float]:
     """Cells a second, by the bank and by diffusers' pipeline with the LoRA loaded and fused for each cell."""
     import diffusers
     import peft  # noqa: F401  diffusers loads LoRAs through it
+    from theirmodels import as_diffusers
 
     from loramake.bank import load_bank
     from loramake.models import load_sd1
@@ -158,7 +159,7 @@ def cells(wishes: dict) -> dict[str, float]:
 
     timed(device, lambda: list(paint(model, bank, requests, **look)), 1)
     ours = len(requests) / timed(device, lambda: list(paint(model, bank, requests, **look)), 1)
-    fresh = load_sd1(Path(wishes["ground"], "base.safetensors"), device=device, dtype=dtype)
+    fresh = as_diffusers(load_sd1(Path(wishes["ground"], "base.safetensors"), device=device, dtype=dtype))
     parts = {"vae": fresh.vae, "text_encoder": fresh.text_encoder, "tokenizer": fresh.tokenizer, "unet": fresh.unet}
     absent = {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
     scheduler = diffusers.EulerDiscreteScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear")

@@ -19,9 +19,7 @@ from pathlib import Path
 HOUSE = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(HOUSE), str(HOUSE / "tests")]
 
-import diffusers.models.unets.unet_2d_condition  # noqa: E402, F401
 import tensorboardX  # noqa: E402, F401
-import transformers.models.clip  # noqa: E402, F401
 from killing import Tally, finish, kill_and_finish, outcome, start  # noqa: E402
 from trainable import make_base, make_dataset, make_latents  # noqa: E402
 from workflowhouse import House, draw_picture, write_tiny_model  # noqa: E402

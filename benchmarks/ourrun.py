@@ -21,8 +21,6 @@ def main(wishes_file: str) -> None:
     """Train as the wishes say and write the report: step times, losses, CPU seconds of the imports, peak memory."""
     wishes = json.loads(Path(wishes_file).read_text(encoding="utf-8"))
     import torch  # noqa: F401
-    from diffusers import UNet2DConditionModel  # noqa: F401
-    from transformers import CLIPTextModel, CLIPTokenizer  # noqa: F401
 
     report = {"imports_cpu": time.process_time(), "losses": [], "wall": [], "cpu": []}
     from loramake.training import train_lora

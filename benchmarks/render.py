@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy
 from PIL import Image
+from theirmodels import as_diffusers
 
 PROMPT, STEPS, CFG, SIDE, CLIP_SKIP = "shim, 1girl, solo", 12, 5.0, 160, 2
 SEEDS, BATCH = [1, 2], 8
@@ -65,7 +66,7 @@ def their_renderer(base: Path, threads: int) -> Callable[[Path, float, int], num
     from loramake.tokens import text_ids, windows
 
     torch.set_num_threads(threads)
-    models = load_sd1(str(base), config="", vae="", device=torch.device("cpu"), dtype=torch.float32)
+    models = as_diffusers(load_sd1(base))
     pipeline = diffusers.StableDiffusionPipeline(
         vae=models.vae,
         text_encoder=models.text_encoder,

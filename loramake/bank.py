@@ -12,9 +12,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from loramake.bankcheck import check_lora, kernel_of
 from loramake.bankchoice import Choice, Current, common_runs, find_runs
 from loramake.bankconv import ConvBankLayer
-from loramake.errors import UserError
 from loramake.lora import Target, find_targets, load_file
 from loramake.lowrank import merges_pay, multiply
 
@@ -122,7 +122,7 @@ class LoraBank:
     ) -> None:
         targets = find_targets(unet, text_encoder, conv=any(map(_has_conv, loras)))
         for tensors, file in zip(loras, files, strict=True):
-            _check(tensors, targets, file)
+            check_lora(tensors, targets, file)
         self.size = len(loras)
         self._targets = targets
         self._current = Current()
@@ -184,7 +184,7 @@ def _stack(target: Target, loras: Sequence[Mapping[str, Tensor]]) -> tuple[Tenso
     """down (K, r, in[, k, k]) and up (K, out, r) of one layer; zeros where a file has nothing for it."""
     weight = target.module.weight
     out_size, in_size = weight.shape[:2]
-    kernel = _kernel(weight.shape)
+    kernel = kernel_of(weight.shape)
     ranks = [_rank(target, tensors) for tensors in loras]
     down = torch.zeros(len(loras), max([1, *ranks]), in_size, *kernel)
     up = torch.zeros(len(loras), out_size, down.shape[1])
@@ -198,11 +198,6 @@ def _stack(target: Target, loras: Sequence[Mapping[str, Tensor]]) -> tuple[Tenso
     return down.to(weight.device, weight.dtype), up.to(weight.device, weight.dtype)
 
 
-def _kernel(shape: Sequence[int]) -> tuple[int, ...]:
-    """Height and width of a convolution larger than 1x1, of its weight's shape; of any other layer nothing."""
-    return () if tuple(shape[2:]) in ((), (1, 1)) else tuple(shape[2:])
-
-
 def _has_conv(tensors: Mapping[str, Tensor]) -> bool:
     """Whether a LoRA has weights outside of the transformers."""
     return any("_resnets_" in key or "samplers_" in key for key in tensors)
@@ -211,46 +206,3 @@ def _has_conv(tensors: Mapping[str, Tensor]) -> bool:
 def _rank(target: Target, tensors: Mapping[str, Tensor]) -> int:
     down = tensors.get(f"{target.name}.lora_down.weight")
     return 0 if down is None else down.shape[0]
-
-
-def _check(tensors: Mapping[str, Tensor], targets: Sequence[Target], file: Path | str) -> None:
-    """Refuse a file that is for another base, not finite, or without effect, before it spoils a grid."""
-    known = {target.name: target.module.weight.shape for target in targets}
-    for name in sorted({key.split(".")[0] for key in tensors}):
-        if name not in known:
-            raise UserError(
-                "This LoRA was made for another kind of model.",
-                file=file,
-                found=f"weights for {name}",
-                expected="layers of an SD1.x model that kohya's networks.lora adapts",
-                setting="grid.model or base_model",
-            )
-        down, up = tensors.get(f"{name}.lora_down.weight"), tensors.get(f"{name}.lora_up.weight")
-        out_size, in_size = known[name][:2]
-        fits = down is not None and up is not None and (up.shape[0], down.shape[1]) == (out_size, in_size)
-        if not fits or _kernel(down.shape) != _kernel(known[name]) or f"{name}.lora_mid.weight" in tensors:
-            found = "a half" if down is None or up is None else f"{down.shape[1]} → {up.shape[0]}"
-            raise UserError(
-                "This LoRA does not fit the model.",
-                file=file,
-                found=f"{name}: {found}",
-                expected=f"{in_size} → {out_size}",
-                setting="grid.model or base_model: the one it was trained on, or a relative of the same size",
-            )
-    ups = [tensor for key, tensor in tensors.items() if key.endswith(".lora_up.weight")]
-    if not all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values()):
-        raise UserError(
-            "This LoRA holds values that are not finite: training went astray.",
-            file=file,
-            found="NaN or infinity",
-            expected="finite weights",
-            setting="train.unet_lr and train.text_encoder_lr (lower), or train.save_precision",
-        )
-    if not any(bool(tensor.any()) for tensor in ups):
-        raise UserError(
-            "This LoRA has no effect: all its up-weights are zero.",
-            file=file,
-            found="zeros",
-            expected="trained weights",
-            setting="train.unet_lr and train.text_encoder_lr (0 trains nothing), train.lr_warmup_steps (too long)",
-        )

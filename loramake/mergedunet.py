@@ -6,16 +6,15 @@ and laid out once for all steps of a batch; keys and values of the text are kept
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from loramake.mergedlayers import Conv, Linear, Weigh, as_rows, bias_of, convolution, norm, norm_rows, side_by_side
 from loramake.unet import UNet, timestep_waves
 from loramake.unetblocks import BasicTransformerBlock, ResnetBlock2D, Transformer2DModel
 
-Weigh = Callable[[torch.nn.Module], Tensor]
+Convs = dict[torch.nn.Module, Conv]
 
 _FEW_HEADS = 4  # attended to the text at once, so that their scores stay in the processor's cache
 
@@ -26,28 +25,30 @@ class MergedUNet:
     Args:
         unet: in float32 on a CPU; its convolutions and linear layers may have a bank beside them.
         weigh: a layer's weight with its LoRAs, in the shape of the base's.
+        convs: of an earlier one of the same U-Net, those that no LoRA touches; completed.
     """
 
-    def __init__(self, unet: UNet, weigh: Weigh) -> None:
+    def __init__(self, unet: UNet, weigh: Weigh, convs: Convs | None = None) -> None:
+        convs = {} if convs is None else convs
         self._config = unet.config
         self._time = unet.time_embedding
-        self._conv_in, self._conv_out = _Conv(unet.conv_in, weigh), _Conv(unet.conv_out, weigh)
+        self._conv_in, self._conv_out = (convolution(layer, weigh, convs) for layer in (unet.conv_in, unet.conv_out))
         self._norm_out = unet.conv_norm_out
         self._resnets: list[_Resnet] = []
         self._transformers: list[_Transformer] = []
-        self._down = [self._level(block, weigh) for block in unet.down_blocks]
-        self._mid = self._level(unet.mid_block, weigh)
-        self._up = [self._level(block, weigh) for block in unet.up_blocks]
+        self._down = [self._level(block, weigh, convs) for block in unet.down_blocks]
+        self._mid = self._level(unet.mid_block, weigh, convs)
+        self._up = [self._level(block, weigh, convs) for block in unet.up_blocks]
         projections = [resnet.time for resnet in self._resnets]
         self._shifts = (
             torch.cat([weigh(layer).t() for layer in projections], dim=1),
-            torch.cat([_bias(layer) for layer in projections]),
+            torch.cat([bias_of(layer) for layer in projections]),
         )
-        self._sizes = [len(_bias(layer)) for layer in projections]
+        self._sizes = [len(bias_of(layer)) for layer in projections]
         self._texts: list[Tensor] = []
 
-    def _level(self, block: torch.nn.Module, weigh: Weigh) -> _Level:
-        level = _Level(block, weigh)
+    def _level(self, block: torch.nn.Module, weigh: Weigh, convs: Convs) -> _Level:
+        level = _Level(block, weigh, convs)
         self._resnets += level.resnets
         self._transformers += level.transformers
         return level
@@ -81,7 +82,7 @@ class MergedUNet:
                 x = level.step(number, torch.cat([x, skips.pop()], dim=1), place)
             if level.sampler:
                 x = level.sampler(functional.interpolate(x, size=skips[-1].shape[2:], mode="nearest"))
-        x = functional.silu(_norm(self._norm_out, x), inplace=True)
+        x = functional.silu(norm(self._norm_out, x), inplace=True)
         return self._conv_out(x).contiguous()
 
     def forget_texts(self) -> None:
@@ -104,48 +105,15 @@ class MergedUNet:
 class _Level:
     """Blocks of one resolution."""
 
-    def __init__(self, block: torch.nn.Module, weigh: Weigh) -> None:
-        self.resnets = [_Resnet(resnet, weigh) for resnet in block.resnets]
+    def __init__(self, block: torch.nn.Module, weigh: Weigh, convs: Convs) -> None:
+        self.resnets = [_Resnet(resnet, weigh, convs) for resnet in block.resnets]
         self.transformers = [_Transformer(part, weigh) for part in getattr(block, "attentions", ())]
         samplers = [*getattr(block, "downsamplers", ()), *getattr(block, "upsamplers", ())]
-        self.sampler = _Conv(samplers[0].conv, weigh) if samplers else None
+        self.sampler = convolution(samplers[0].conv, weigh, convs) if samplers else None
 
     def step(self, number: int, x: Tensor, place: int) -> Tensor:
         x = self.resnets[number](x)
         return self.transformers[number](x, place) if self.transformers else x
-
-
-class _Conv:
-    """A convolution of any size, with channels last."""
-
-    def __init__(self, layer: torch.nn.Module, weigh: Weigh) -> None:
-        base = _base(layer)
-        self._shape = list(base.padding), list(base.stride), list(base.dilation), base.groups
-        self._weight = weigh(layer).contiguous(memory_format=torch.channels_last)
-        self.bias = base.bias
-
-    def __call__(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
-        bias = self.bias if bias is None else bias
-        return torch.ops.mkldnn._convolution_pointwise(x, self._weight, bias, *self._shape, "none", [], "")
-
-    def add(self, x: Tensor, other: Tensor) -> Tensor:
-        """The convolution and `other` together."""
-        convolve = torch.ops.mkldnn._convolution_pointwise.binary
-        return convolve(x, other, self._weight, self.bias, *self._shape, "add", 1.0, None, [], None)
-
-
-class _Linear:
-    """A linear layer, or some side by side, on rows."""
-
-    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
-        self._weight, self._bias = weight.contiguous(), bias
-
-    def __call__(self, rows: Tensor, activation: str = "none") -> Tensor:
-        return torch.ops.mkldnn._linear_pointwise(rows, self._weight, self._bias, activation, [], "none")
-
-    def joined(self, rows: Tensor, other: Tensor, how: str) -> Tensor:
-        """The layer's output and `other`, added up ("add") or multiplied ("mul")."""
-        return torch.ops.mkldnn._linear_pointwise.binary(rows, other, self._weight, self._bias, how)
 
 
 class _Resnet:
@@ -153,16 +121,16 @@ class _Resnet:
 
     shift: Tensor
 
-    def __init__(self, block: ResnetBlock2D, weigh: Weigh) -> None:
+    def __init__(self, block: ResnetBlock2D, weigh: Weigh, convs: Convs) -> None:
         self._norms = block.norm1, block.norm2
-        self._convs = _Conv(block.conv1, weigh), _Conv(block.conv2, weigh)
-        self._shortcut = _Conv(block.conv_shortcut, weigh) if hasattr(block, "conv_shortcut") else None
+        self._convs = [convolution(layer, weigh, convs) for layer in (block.conv1, block.conv2)]
+        self._shortcut = convolution(block.conv_shortcut, weigh, convs) if hasattr(block, "conv_shortcut") else None
         self.time = block.time_emb_proj
 
     def __call__(self, x: Tensor) -> Tensor:
         first, second = self._convs
-        y = first(functional.silu(_norm(self._norms[0], x), inplace=True), first.bias + self.shift)
-        y = functional.silu(_norm(self._norms[1], y), inplace=True)
+        y = first(functional.silu(norm(self._norms[0], x), inplace=True), first.bias + self.shift)
+        y = functional.silu(norm(self._norms[1], y), inplace=True)
         return second.add(y, self._shortcut(x) if self._shortcut else x)
 
 
@@ -171,7 +139,7 @@ class _Transformer:
 
     def __init__(self, model: Transformer2DModel, weigh: Weigh) -> None:
         self._norm = model.norm
-        self._in, self._out = _linear([model.proj_in], weigh), _linear([model.proj_out], weigh)
+        self._in, self._out = side_by_side([model.proj_in], weigh), side_by_side([model.proj_out], weigh)
         self._blocks = [_Block(block, weigh) for block in model.transformer_blocks]
 
     def read(self, text: Tensor) -> None:
@@ -185,10 +153,10 @@ class _Transformer:
 
     def __call__(self, x: Tensor, place: int) -> Tensor:
         batch, channels, height, width = x.shape
-        rows = self._in(_rows(_norm(self._norm, x)))
+        rows = self._in(as_rows(norm(self._norm, x)))
         for block in self._blocks:
             rows = block(rows, batch, place)
-        rows = self._out.joined(rows, _rows(x), "add")
+        rows = self._out.joined(rows, as_rows(x), "add")
         return rows.view(batch, height, width, channels).permute(0, 3, 1, 2)
 
 
@@ -199,15 +167,15 @@ class _Block:
         own, cross = block.attn1, block.attn2
         self._norms = block.norm1, block.norm2, block.norm3
         self._heads = own.heads
-        self._own = _linear([own.to_q, own.to_k, own.to_v], weigh)
-        self._own_out, self._cross_out = _linear([own.to_out[0]], weigh), _linear([cross.to_out[0]], weigh)
+        self._own = side_by_side([own.to_q, own.to_k, own.to_v], weigh)
+        self._own_out, self._cross_out = side_by_side([own.to_out[0]], weigh), side_by_side([cross.to_out[0]], weigh)
         # plain products of queries and keys need the scale of attention
-        self._ask = _Linear(weigh(cross.to_q) * (cross.inner_dim // cross.heads) ** -0.5, None)
-        self._look = _linear([cross.to_k, cross.to_v], weigh)
+        self._ask = Linear(weigh(cross.to_q) * (cross.inner_dim // cross.heads) ** -0.5, None)
+        self._look = side_by_side([cross.to_k, cross.to_v], weigh)
         gelu, _, back = block.ff.net
-        halves = [part.contiguous() for part in weigh(gelu.proj).chunk(2)], _bias(gelu.proj).chunk(2)
-        self._value, self._gate = (_Linear(weight, bias) for weight, bias in zip(*halves, strict=True))
-        self._back = _linear([back], weigh)
+        halves = [part.contiguous() for part in weigh(gelu.proj).chunk(2)], bias_of(gelu.proj).chunk(2)
+        self._value, self._gate = (Linear(weight, bias) for weight, bias in zip(*halves, strict=True))
+        self._back = side_by_side([back], weigh)
         self.texts: list[tuple[Tensor, Tensor]] = []
 
     def read(self, text: Tensor) -> None:
@@ -217,10 +185,10 @@ class _Block:
         self.texts.append((k.transpose(1, 2), v))
 
     def __call__(self, rows: Tensor, batch: int, place: int) -> Tensor:
-        rows = self._own_out.joined(self._attend(_norm_rows(self._norms[0], rows), batch), rows, "add")
-        seen = self._attend_text(_norm_rows(self._norms[1], rows), batch, *self.texts[place])
+        rows = self._own_out.joined(self._attend(norm_rows(self._norms[0], rows), batch), rows, "add")
+        seen = self._attend_text(norm_rows(self._norms[1], rows), batch, *self.texts[place])
         rows = self._cross_out.joined(seen, rows, "add")
-        wide = _norm_rows(self._norms[2], rows)
+        wide = norm_rows(self._norms[2], rows)
         return self._back.joined(self._value.joined(wide, self._gate(wide, "gelu"), "mul"), rows, "add")
 
     def _attend(self, rows: Tensor, batch: int) -> Tensor:
@@ -234,32 +202,3 @@ class _Block:
             few = slice(first, first + _FEW_HEADS)
             torch.bmm(torch.softmax(torch.bmm(q[few], k[few]), dim=-1), v[few], out=out[few])
         return out.view(batch, self._heads, -1, v.shape[2]).transpose(1, 2).reshape(rows.shape)
-
-
-def _base(layer: torch.nn.Module) -> torch.nn.Module:
-    """The layer below a bank's, or the layer."""
-    return getattr(layer, "base", layer)
-
-
-def _bias(layer: torch.nn.Module) -> Tensor:
-    return _base(layer).bias
-
-
-def _linear(layers: Sequence[torch.nn.Module], weigh: Weigh) -> _Linear:
-    """Linear layers, or 1x1 convolutions, side by side."""
-    biases = [_bias(layer) for layer in layers]
-    weight = torch.cat([weigh(layer).flatten(1) for layer in layers])
-    return _Linear(weight, None if biases[0] is None else torch.cat(biases))
-
-
-def _norm(layer: torch.nn.GroupNorm, x: Tensor) -> Tensor:
-    return functional.group_norm(x, layer.num_groups, layer.weight, layer.bias, layer.eps)
-
-
-def _norm_rows(layer: torch.nn.LayerNorm, rows: Tensor) -> Tensor:
-    return functional.layer_norm(rows, layer.normalized_shape, layer.weight, layer.bias, layer.eps)
-
-
-def _rows(x: Tensor) -> Tensor:
-    """(B, C, h, w) with channels last in memory → (B·h·w, C) without a copy."""
-    return x.permute(0, 2, 3, 1).reshape(-1, x.shape[1])

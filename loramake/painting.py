@@ -11,6 +11,7 @@ from torch import Tensor
 
 from loramake.bank import BASE, LoraBank
 from loramake.denoising import compose, guide, make_denoiser, seeded_noise
+from loramake.mergedlayers import Conv, onednn_is_there
 from loramake.mergedunet import MergedUNet
 from loramake.models import StableDiffusion1
 from loramake.samplernames import resolve_eta
@@ -88,7 +89,8 @@ def _merging_pays(unet: torch.nn.Module) -> bool:
     """Whether each batch takes a merged U-Net: a copy of a small model costs little memory and time."""
     like = next(unet.parameters())
     size = sum(parameter.numel() * parameter.element_size() for parameter in unet.parameters())
-    return like.device.type == "cpu" and like.dtype == torch.float32 and size <= SMALL_MODEL_BYTES
+    plain = like.device.type == "cpu" and like.dtype == torch.float32
+    return plain and size <= SMALL_MODEL_BYTES and onednn_is_there()
 
 
 def _batches(
@@ -164,13 +166,15 @@ class _Merger:
         self._unet, self._bank = unet, bank
         self._taken: tuple[tuple[int, float], ...] | None = None
         self._merged: MergedUNet | None = None
+        self._convs: dict[torch.nn.Module, Conv] = {}
 
     def runner(self, request: Request) -> Run:
         """The U-Net for a batch of pictures that all take what `request` takes."""
         used = [(request.adapter, request.weight), *((adapter, weight) for adapter, _, weight in request.extra)]
         taken = tuple((adapter, weight) for adapter, weight in used if adapter != BASE and weight)
         if self._merged is None or taken != self._taken:
-            self._taken, self._merged = taken, MergedUNet(self._unet, lambda layer: self._bank.weigh(layer, taken))
+            merged = MergedUNet(self._unet, lambda layer: self._bank.weigh(layer, taken), self._convs)
+            self._taken, self._merged = taken, merged
         self._merged.forget_texts()
         return self._merged
 

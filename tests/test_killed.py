@@ -15,9 +15,7 @@ def ground(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ground")
     base = make_base(folder / "base.safetensors")
     make_latents(make_dataset(folder / "dataset"), base, folder / "latents", folder / "cache")
-    import diffusers.models.unets.unet_2d_condition  # noqa: F401
     import tensorboardX  # noqa: F401
-    import transformers.models.clip  # noqa: F401
 
     return folder
 
