@@ -16,7 +16,7 @@ REVISIONS: dict[str, int] = {
     "latents": 1,
     "train": 3,
     "publish": 1,
-    "cells": 4,
+    "cells": 5,
     "sheet": 1,
     "overview": 1,
     "pick": 2,

@@ -17,7 +17,9 @@ from drawing.attributes import VALUES
 from torch import nn
 from torch.nn import functional
 from tqdm import tqdm
-from transformers import CLIPTextModel, CLIPTokenizer
+from transformers import CLIPTextModel
+
+from loramake.tokens import Tokenizer, text_ids, windows
 
 from . import architecture, curve
 
@@ -35,10 +37,9 @@ def caption(attributes: Attributes, rng: random.Random) -> str:
     return ", ".join(tag for tag in tags if rng.random() < keep)
 
 
-def tokenize(tokenizer: CLIPTokenizer, captions: list[str]) -> torch.Tensor:
+def tokenize(tokenizer: Tokenizer, captions: list[str]) -> torch.Tensor:
     """Token ids (B, 77); words past the window are cut."""
-    made = tokenizer(captions, padding="max_length", truncation=True, max_length=77, return_tensors="pt")
-    return made.input_ids
+    return torch.tensor([windows(text_ids(tokenizer, text), 75)[0] for text in captions])
 
 
 def encode(encoder: CLIPTextModel, ids: torch.Tensor) -> torch.Tensor:
@@ -58,7 +59,7 @@ def telling_tags(attributes: Attributes, field: str) -> frozenset[str]:
     return frozenset(tags)
 
 
-def told_so_far(tokenizer: CLIPTokenizer, attributes: Attributes, text: str) -> torch.Tensor:
+def told_so_far(tokenizer: Tokenizer, attributes: Attributes, text: str) -> torch.Tensor:
     """Per token (77) and field the index of the value that the caption has named by then, or -100.
 
     A value is known at the last token of its tag: "hair" after "blue" is the first that can say
@@ -68,7 +69,7 @@ def told_so_far(tokenizer: CLIPTokenizer, attributes: Attributes, text: str) -> 
     told = torch.full((77, len(VALUES)), -100)
     place = 0
     for tag in filter(None, text.split(", ")):
-        place += len(tokenizer(tag).input_ids) - 2
+        place += len(text_ids(tokenizer, tag))
         if tag in fields and place < 77:
             field = list(VALUES)[fields[tag]]
             told[place:, fields[tag]] = VALUES[field].index(getattr(attributes, field))
@@ -91,7 +92,7 @@ def tag_codes(codes: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
     return out / length.sqrt()[..., None]
 
 
-def teach(tokenizer: CLIPTokenizer, log: Path, steps: int, seed: int) -> CLIPTextModel:
+def teach(tokenizer: Tokenizer, log: Path, steps: int, seed: int) -> CLIPTextModel:
     """Teach a fresh text encoder to name a caption's attributes.
 
     Each token's state looks only backwards and is asked for all that was said up to it. Asking the

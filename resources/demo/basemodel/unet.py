@@ -10,7 +10,9 @@ import torch
 from diffusers import DDPMScheduler, UNet2DConditionModel
 from torch.nn import functional
 from tqdm import tqdm
-from transformers import CLIPTextModel, CLIPTokenizer
+from transformers import CLIPTextModel
+
+from loramake.tokens import Tokenizer
 
 from . import curve, text
 
@@ -103,7 +105,7 @@ class Training:
 
 def train(
     training: Training,
-    tokenizer: CLIPTokenizer,
+    tokenizer: Tokenizer,
     sets: list[tuple[torch.Tensor, list, torch.Tensor]],
     log: Path,
     steps: int,
