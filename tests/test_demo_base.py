@@ -13,6 +13,7 @@ from drawing import Attributes  # noqa: E402
 from drawing.attributes import VALUES  # noqa: E402
 
 from loramake.models import load_tokenizer  # noqa: E402
+from loramake.tokens import text_ids  # noqa: E402
 
 PERSON = Attributes(hair_color="blue", clothes="red dress", eye_color="green", ears="cat ears")
 
@@ -30,8 +31,8 @@ def told(tokenizer, caption: str, token: int, field: str) -> str | None:
 def test_a_colour_is_known_at_the_word_it_belongs_to_and_ever_after(tokenizer):
     caption = "1girl, blue hair, red dress"
     ids = text.tokenize(tokenizer, [caption])[0].tolist()
-    hair = ids.index(tokenizer("hair").input_ids[1])
-    dress = ids.index(tokenizer("dress").input_ids[1])
+    hair = ids.index(text_ids(tokenizer, "hair")[0])
+    dress = ids.index(text_ids(tokenizer, "dress")[0])
     assert [told(tokenizer, caption, place, "hair_color") for place in (hair - 1, hair, dress, 76)] == [
         None, "blue", "blue", "blue"
     ]  # fmt: skip
@@ -45,11 +46,11 @@ def test_tag_codes_tell_equal_words_of_different_tags_apart(tokenizer):
     codes = torch.randn(49408, 64, generator=torch.Generator().manual_seed(0))
     ids = text.tokenize(tokenizer, ["blue hair, long hair, blue dress", "red hair, blue hair"])
     made = text.tag_codes(codes, ids)
-    hair = (ids == tokenizer("hair").input_ids[1]).nonzero().tolist()
+    hair = (ids == text_ids(tokenizer, "hair")[0]).nonzero().tolist()
     blue, long, red, again = (made[row, place] for row, place in hair)
     assert torch.allclose(blue, again)  # wherever the tag stands
     assert not torch.allclose(blue, red) and not torch.allclose(blue, long)
-    own = codes[tokenizer("hair").input_ids[1]]
+    own = codes[text_ids(tokenizer, "hair")[0]]
     assert all(torch.cosine_similarity(state, own, dim=0) > 0.5 for state in (blue, long, red))
 
 

@@ -87,7 +87,7 @@ def test_wrong_configuration_names_the_setting():
 
 
 def test_shipped_tokenizer_equals_the_recorded_one():
-    from loramake.models import SD15_FOLDER
+    from loramake.diffusersfolder import SD15_FOLDER
 
     own, recorded = SD15_FOLDER / "tokenizer", vectors() / "tiny_sd1_config" / "tokenizer"
     assert json.loads((own / "vocab.json").read_text()) == json.loads((recorded / "vocab.json").read_text())

@@ -85,7 +85,7 @@ def test_parts_pull_by_their_weights():
 
 def test_at_scale_one_the_parts_still_pull():
     """The conditioned prediction alone would do for one part only."""
-    alone, both = drawn([Request(text, "bad", 3) for text in ("red", "red AND blue hat :-0.9")], cfg_scale=1.0)
+    alone, both = drawn([Request(text, "bad", 3) for text in ("red", "red AND blue hat :-3")], cfg_scale=1.0)
     assert far(alone, both) > 1
 
 

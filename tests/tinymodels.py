@@ -45,7 +45,7 @@ def tiny_models(seed: int = 0, layers: int = 1) -> StableDiffusion1:
     vae = Autoencoder({**VAE, "layers_per_block": layers})
     text_encoder = TextEncoder(TEXT)
     for embedding in text_encoder.embeddings.children():
-        torch.nn.init.normal_(embedding.weight, std=0.02)
+        torch.nn.init.normal_(embedding.weight, std=0.2)
     for model in (unet, vae, text_encoder):
         model.eval().requires_grad_(False)
     return StableDiffusion1(text_encoder, unet, vae, None, 0.18215, "epsilon")
