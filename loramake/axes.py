@@ -145,7 +145,9 @@ class Axis:
     def labels(self) -> list[str]:
         """What stands beside the cells."""
         if self.kind == "model":
-            return [Path(str(value)).stem for value in self.values]
+            stems = [Path(str(value)).stem for value in self.values]
+            # models of one name in several folders are told by the folder
+            return stems if len(set(stems)) == len(stems) else [str(value) for value in self.values]
         return [KINDS[self.kind].label(value) for value in self.values]
 
 

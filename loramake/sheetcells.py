@@ -109,7 +109,9 @@ def render_sheet(
     store.link(cells, described, Path(out_dir))
     fields = {**store.fields(cells[0].look), "negative_prompt": cells[0].look.negative_prompt}
     fields |= {_FIELDS[axis.kind]: None for axis in sheet.axes.values() if axis.kind in _FIELDS}
-    write_index(out_dir, cells, _describe_axes(sheet, trigger), {**fields, "fixed": _fixed(sheet, found)})
+    write_index(
+        out_dir, cells, _describe_axes(sheet, trigger), {**fields, "lora": sheet.lora, "fixed": _fixed(sheet, found)}
+    )
     print(f"rendered {drawn} cells, reused {reused}: {len(cells)} pictures in {out_dir}")
 
 

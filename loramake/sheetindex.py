@@ -123,8 +123,10 @@ def _read_free(folder: Path, index: Mapping, advised: Mapping[str, Mapping]) -> 
     word = sides["z"].word
     heads = [label if word in WORDY else f"{word} {label}" for label in sides["z"].labels]
     panels = ["  ·  ".join(filter(None, (head, prompt))) for head in heads or [""] for prompt in prompts]
-    columns = _with_base(sides["x"])
-    rows = _with_base(sides["y"]) if sides["y"].labels else Side("", "", [""])
+    # beside a second LoRA weight 0 is not the base model alone
+    alone = all(axes[side]["kind"] != "lora_weight" for side in sides if side in axes)
+    columns = _with_base(sides["x"], alone)
+    rows = _with_base(sides["y"], alone) if sides["y"].labels else Side("", "", [""])
     if not rows.word and columns.word not in WORDY:
         # without rows there is no corner for the axis' name
         columns = Side(columns.word, columns.title, [f"{columns.word} {label}" for label in columns.labels])
@@ -137,8 +139,8 @@ def _read_free(folder: Path, index: Mapping, advised: Mapping[str, Mapping]) -> 
     )
 
 
-def _with_base(side: Side) -> Side:
-    if side.word != "weight":
+def _with_base(side: Side, alone: bool) -> Side:
+    if side.word != "weight" or not alone:
         return side
     return Side(side.word, side.title, [label + (" (no LoRA)" if label == "0" else "") for label in side.labels])
 
@@ -146,7 +148,7 @@ def _with_base(side: Side) -> Side:
 def _advise(picks: Sequence[Mapping]) -> list[str]:
     """The recommendations in words, the variant's name where there are several."""
     return [
-        (f"{pick['variant']}: " if len(picks) > 1 else "recommended: ")
+        (f"{pick['variant'].replace('__', ', ')}, " if len(picks) > 1 else "recommended, ")
         + f"epoch {pick['epoch']}, weight {weight_text(pick['weight'])} ({pick['verdict']})"
         + (f": {pick['reason']}" if len(picks) == 1 and pick.get("reason") else "")
         for pick in picks

@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw
 from loramake import files, lettering, pngtext
 from loramake.errors import UserError
 from loramake.sheetindex import Grid, read_grid
-from loramake.sheetlayout import Layout, lay_out
+from loramake.sheetlayout import Layout, breakable, lay_out
 
 MOST_PIXELS = 40_000_000  # of all cells together; more are shown smaller
 LONGEST_SIDE = 12_000  # px of cells along one side
@@ -203,6 +203,7 @@ def _subtitle(grid: Grid, share: float) -> str:
         f"{fields['Size']} px" + (f" shown at {share:.0%}" if share < 1 else ""),
         f"clip skip {fields['Clip skip']}" if fields.get("Clip skip") else "",
         *(f"{kind} {_one_or_each(values)}" for kind, values in fields.get("fixed", {}).items()),
+        f"2nd LoRA {fields['lora']}" if fields.get("lora") else "",
         f"negative: {fields['negative_prompt']}" if fields.get("negative_prompt") else "",
         *(f"{'framed: ' * (number == 0)}{text}" for number, text in enumerate(grid.advice)),
     ]
@@ -214,7 +215,8 @@ def _one_or_each(values: dict[str, float]) -> str:
     texts = {name: f"{value:g}" for name, value in values.items()}
     if len(set(texts.values())) == 1:
         return next(iter(texts.values()))
-    return ", ".join(f"{text} ({name})" for name, text in texts.items())
+    named = {text: [breakable(name) for name in texts if texts[name] == text] for text in texts.values()}
+    return ", ".join(f"{text} ({'; '.join(names)})" for text, names in named.items())
 
 
 def _whole_text(grid: Grid) -> str:

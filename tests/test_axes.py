@@ -68,6 +68,15 @@ def test_bad_axes_are_refused_by_name(axis, word):
     assert word in str(caught.value) and "grid.sheets.mine.x" in str(caught.value)
 
 
+def test_models_of_one_name_are_told_apart(tmp_path):
+    for name in ("a/anime.ckpt", "b/anime.ckpt", "b/other.ckpt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    paths = [str(tmp_path / name) for name in ("a/anime.ckpt", "b/anime.ckpt")]
+    assert read_axis({"model": paths}, "x").labels() == paths
+    assert read_axis({"model": [paths[0], str(tmp_path / "b/other.ckpt")]}, "x").labels() == ["anime", "other"]
+
+
 def test_variants_of_an_axis_are_names_and_sweeps():
     read = sheet(x={"weight": "1"}, y={"variant": ["base", "network_dim=8+16", "rates"]})
     assert read.values("variant") == ("base", "network_dim=8", "network_dim=16", "unet_lr=5e-4", "unet_lr=1e-3")

@@ -12,7 +12,7 @@ from PIL import Image, ImageColor
 from sheetlabels import assert_apart_and_inside, watch_labels
 from test_sheets import SETTINGS, colour, write_cells
 
-from loramake import pngtext, sheets
+from loramake import lettering, pngtext, sheets
 from loramake.sheets import assemble_grid
 
 LONG = "network_alpha=0.5__network_dim=128__text_encoder_lr=1e-3__unet_lr=5e-4"
@@ -109,6 +109,21 @@ def test_the_recommended_cell_of_an_epoch_grid_is_framed_in_each_panel(tmp_path)
     assert framed[0] > 200 and framed[1] < places(one, colour(2, 0.5, 1, 1))[1]
     pick.write_text(json.dumps({"variant": "other", "epoch": 2, "weight": 0.5, "verdict": "good", "reason": "why"}))
     assert not places(drawn(folder, picks=[pick]), ImageColor.getrgb(sheets.GOOD))[0]
+
+
+def test_weight_zero_is_the_base_model_only_where_no_other_lora_is_drawn(tmp_path, monkeypatch):
+    write = lettering.write
+    for number, (other, said) in enumerate((("steps", True), ("lora_weight", False))):
+        labels = []
+        monkeypatch.setattr(lettering, "write", lambda *a, seen=labels, **o: (seen.append(a[2]), write(*a, **o)))
+        folder = write_sheet(tmp_path / str(number), y=(other, "01"), size=(160, 96))
+        index = json.loads((folder / "cells.json").read_text())
+        (folder / "cells.json").write_text(
+            json.dumps(index | {"settings": {**index["settings"], "lora": "flat style"}})
+        )
+        drawn(folder)
+        assert any("no LoRA" in text for text in labels) == said
+        assert any("2nd LoRA flat style" in text for text in labels)
 
 
 def test_png_text_names_the_axes(tmp_path):

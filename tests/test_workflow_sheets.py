@@ -74,3 +74,12 @@ def test_a_sweep_is_drawn_from_what_is_there(house):
     (root / "work/pick/shim/unet_lr=0.05.json").write_text(json.dumps(pick))
     assert house.plan("grids/shim/base/seeds.png") == set()
     assert "assemble_sweep" in house.plan("grids/shim/sweep/rates.png")
+
+
+def test_snakemakes_own_report_says_what_each_grid_is(house):
+    targets = "grids/shim/sweep/rates.png", "grids/shim/sweep/rates/epochs.png", "grids/shim/base/seeds.png"
+    house.build(*targets)
+    house.build("--report", "report.html", *targets)
+    text = (house.folder / "report.html").read_text(encoding="utf-8")
+    for words in ("weights x variants", "epochs x variants", "the grid seeds of grid.sheets", "the sweep rates down"):
+        assert words in text, words
