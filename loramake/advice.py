@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -183,6 +184,28 @@ def judge_fit(small: int, cropped: int, pictures: int) -> list[Remark]:
         )
         remarks.append(Remark(NOTE, f"{count_pictures(cropped)} lose much at the border", text))
     return remarks
+
+
+def judge_tag(tag: str, named: int, pictures: Mapping[str, int]) -> list[Remark]:
+    """A warning where the character's tag is in no tag file: another spelling of it then stays beside the trigger.
+
+    Args:
+        tag: that the config gives her.
+        named: pictures in which the trigger stands for it.
+        pictures: how many have each other tag.
+    """
+    if named or not pictures:
+        return []
+    often = [name for name, count in pictures.items() if count * 2 >= max(pictures.values())]
+    # a name with its series, as boorus write it, or nearly the one that was given
+    likely = [name for name in often if name.endswith(")")] or difflib.get_close_matches(tag, often, 3)
+    text = "The trigger leads every caption all the same."
+    if likely:
+        text += (
+            f" But {' or '.join(likely)} may be her name here: it stays beside the trigger and takes part of what is "
+            "learned, and her costumes are not told from others. Set tag of the character to it."
+        )
+    return [Remark(WARNING if likely else NOTE, f"No picture has the tag {tag}", text)]
 
 
 def judge_captions(cut: int, bare: int, length: int) -> list[Remark]:

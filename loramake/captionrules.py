@@ -14,6 +14,8 @@ from loramake.implications import Implications
 from loramake.taglist import CATEGORIES, TagList
 from loramake.tagrules import parse_expressions
 
+BY_TRIGGER = "the trigger"  # why the character's own tag is left out
+
 
 @dataclass(frozen=True)
 class CaptionRules:
@@ -47,7 +49,7 @@ class CaptionRules:
         fates: dict[str, str] = {}
         for tag in raw:
             if tag in own:
-                fates[tag] = "the trigger"
+                fates[tag] = BY_TRIGGER
             elif why := self.why_dropped(tag):
                 fates[tag] = why
             elif tag in folded and not self.protected(tag):

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from loramake import tags
-from loramake.captionrules import CaptionRules, make_rules
+from loramake.advice import judge_tag
+from loramake.captionrules import BY_TRIGGER, CaptionRules, make_rules
 from loramake.captiontables import write_caption_table, write_tag_table
 from loramake.cleaning import read_changes
 from loramake.edits import Edit, read_edits
@@ -115,6 +116,9 @@ def normalize_tags(
     write_tag_table(out_tags, [(each.found, each.written, each.fates) for each in captions], known.category)
     write_caption_table(out_captions, [(each.file, each.source, each.written) for each in captions])
     _report(captions)
+    named = sum(BY_TRIGGER in each.fates.values() for each in captions)
+    for remark in judge_tag(tag, named, Counter(each for caption in captions for each in caption.found)):
+        print(f"{remark.level}: {remark.title}. {remark.text}")
     return {caption.file: caption.written for caption in captions}
 
 
@@ -168,7 +172,7 @@ def background_tags(found: Sequence[str], flattened: bool) -> list[str]:
 
 def _report(captions: Sequence[Caption]) -> None:
     lost = Counter(
-        tag for each in captions for tag, why in each.fates.items() if not why.startswith(("the trigger", "renamed"))
+        tag for each in captions for tag, why in each.fates.items() if not why.startswith((BY_TRIGGER, "renamed"))
     )
     most = ", ".join(f"{tag} {count}" for tag, count in lost.most_common(5)) or "nothing"
     automatic = sum(each.source == "tagger" for each in captions)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from loramake import advice, reportpage, variety
 from loramake.buckets import listed_buckets, square_options
+from loramake.captionrules import BY_TRIGGER
 from loramake.captiontables import read_caption_table, read_tag_table
 from loramake.dossier import Record, read_dossier
 from loramake.files import write_text
@@ -90,8 +91,11 @@ def report_dataset(
     )
     groups = variety.measure([each.classes for each in trained])
     limits = {"flat_backgrounds": flat_backgrounds, "one_sided": one_sided, "rare_costume": rare_costume}
+    tag_rows = read_tag_table(tag_tsv)
+    named = sum(row.pictures for row in tag_rows if row.left_out == BY_TRIGGER)
     remarks = [
         advice.judge_size(len(trained)),
+        *advice.judge_tag(tag, named, {row.tag: row.pictures for row in tag_rows}),
         *advice.judge_variety(groups, **limits),
         *advice.judge_fit(
             sum(each.scale > _ENLARGED for each in trained), sum(each.lost > _CROPPED for each in trained), len(trained)
@@ -110,7 +114,7 @@ def report_dataset(
         groups,
         plan,
         length,
-        Tables(read_summary(summary_tsv), read_tag_table(tag_tsv), captions),
+        Tables(read_summary(summary_tsv), tag_rows, captions),
         _make_pictures(records, cache_dir, threads),
     )
     write_text(out_html, page)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from loramake import plots
 from loramake.advice import GOOD, NOTE, WARNING, Remark
+from loramake.captionrules import BY_TRIGGER
 from loramake.captiontables import CaptionRow, TagRow
 from loramake.dossier import Record
 from loramake.pages import percent, render_page, visible
@@ -80,7 +81,7 @@ def render(
     trained = [record for record in records if record.training]
     counts = [row.length.tokens for row in tables.captions.values()]
     used = [row for row in tables.tags if row.captions]
-    left_out = [row for row in tables.tags if row.left_out not in ("", "the trigger") and row.pictures > row.captions]
+    left_out = [row for row in tables.tags if row.left_out not in ("", BY_TRIGGER) and row.pictures > row.captions]
     shown = dict(
         character=character,
         records=records,

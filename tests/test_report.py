@@ -12,6 +12,7 @@ import pytest
 from rawfolder import picture, write_raw
 
 from loramake import pages, plots
+from loramake.advice import judge_tag
 from loramake.captions import normalize_tags
 from loramake.cleaning import clean_images
 from loramake.folding import build_dataset
@@ -160,6 +161,26 @@ def test_warnings_come_first_and_only_where_they_should(make):
     kept = [each for each in many.all("li") if "warning" in each.get("class", "").split()]
     assert len(warnings) >= 3
     assert kept == []
+
+
+def test_a_character_tag_that_no_picture_has_is_warned_of(make):
+    assert "No picture has the tag" not in make(pair(1)).shown
+    other = {"1.png": picture(1, (72, 96)), "1.txt": "shimakaze (kancolle), 1girl"}
+    assert "No picture has the tag shimakaze (azur lane)" in make(other).shown
+
+
+@pytest.mark.parametrize(
+    ("tag", "named", "level", "words"),
+    [
+        ("shimakaze (azur lane)", 9, None, ""),
+        ("azur lane shimakaze", 0, "warning", "shimakaze (azur lane) may be"),
+        ("rem", 0, "warning", "shimakaze (azur lane) may be"),
+    ],
+)
+def test_likely_names_of_the_character(tag, named, level, words):
+    remarks = judge_tag(tag, named, {"shimakaze (azur lane)": 9, "long hair": 9, "smile": 3, "hat (series)": 1})
+    assert [remark.level for remark in remarks] == ([level] if level else [])
+    assert all(words in remark.text for remark in remarks)
 
 
 def test_image_passes_and_optimizer_steps(make):
