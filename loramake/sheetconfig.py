@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from loramake import schema, settings, variants
 from loramake.epochs import saved_epochs
 from loramake.errors import UserError
-from loramake.sheetplans import SAID, Sheet, check_sheet, read_sheet
+from loramake.sheetplans import SAID, Sheet, check_sheet, check_size, read_sheet
 
 # settings of the grid that a sheet says itself
 _OWN = ("weights", "epochs", "prompts", "seeds", "clip_skip")
@@ -19,6 +19,13 @@ def check_sheets(config: Mapping, rules: schema.Schema, trigger: str) -> None:
     Raises:
         UserError: see `sheetplans.read_sheet`, `sheetplans.check_sheet`, `variants.expand_sweep`.
     """
+    train, grid = config["train"], config["grid"]
+    x, y = {"weight": grid["weights"]}, {"epoch": grid["epochs"]}
+    check_size(
+        read_sheet("main", {"x": x, "y": y}, grid, rules, {}),
+        train["max_train_epochs"],
+        "fewer of grid.weights, grid.epochs, grid.prompts or grid.seeds",
+    )
     for name, columns in config["sweeps"].items():
         if not isinstance(columns, Mapping):
             raise UserError(

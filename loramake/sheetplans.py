@@ -129,16 +129,38 @@ def check_sheet(sheet: Sheet, negative_prompt: str, trigger: str, epochs: int) -
     negatives = [replace_text(negative_prompt, search, new) for new in search or ("",)]
     for negative in negatives:
         read_prompts(sheet.texts(trigger), negative, trigger)
-    lengths = [epochs if axis.values == ("all",) else len(axis.values) for axis in sheet.axes.values()]
-    plain = [values for kind, values in (("prompt", bases), ("seed", sheet.seeds)) if not sheet.values(kind)]
-    count = math.prod([*lengths, *map(len, plain)])
-    if count > MOST_CELLS:
+    check_size(sheet, epochs, f"{setting}: fewer values on its axes, fewer prompts or seeds")
+
+
+def check_size(sheet: Sheet, epochs: int, setting: str) -> None:
+    """Refuse a sheet of more than MOST_CELLS.
+
+    Args:
+        epochs: that a training has, for an axis of all of them.
+        setting: what makes it smaller.
+
+    Raises:
+        UserError: says how many cells it has.
+    """
+    lengths = _lengths(sheet, epochs)
+    if math.prod(lengths) > MOST_CELLS:
         raise UserError(
             f"The grid {sheet.name} is too big: its picture would not fit into the memory.",
-            found=f"{count:,} cells ({' x '.join(map(str, [*lengths, *map(len, plain)]))})",
+            found=f"{math.prod(lengths):,} cells ({' x '.join(map(str, lengths))})",
             expected=f"at most {MOST_CELLS:,}",
-            setting=f"{setting}: fewer values on its axes, fewer prompts or seeds",
+            setting=setting,
         )
+
+
+def count_cells(sheet: Sheet, epochs: int) -> int:
+    """How many pictures a sheet has; `epochs` that a training has, for an axis of all of them."""
+    return math.prod(_lengths(sheet, epochs))
+
+
+def _lengths(sheet: Sheet, epochs: int) -> list[int]:
+    lengths = [epochs if axis.values == ("all",) else len(axis.values) for axis in sheet.axes.values()]
+    plain = [values for kind, values in (("prompt", sheet.prompts), ("seed", sheet.seeds)) if not sheet.values(kind)]
+    return [*lengths, *map(len, plain)]
 
 
 def _check_together(sheet: Sheet, setting: str) -> None:

@@ -6,8 +6,8 @@ import time
 from functools import cache, wraps
 from pathlib import Path
 
-from loramake import boorus, cells, files, gathering, loranames, manifest, prompts, schema, settings, sheetconfig
-from loramake import variants
+from loramake import boorus, cells, epochs, files, gathering, lorafit, loranames, manifest, prompts, schema, settings
+from loramake import sheetconfig, sheetplans, variants
 from loramake.errors import LoramakeError, UserError
 
 

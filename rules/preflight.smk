@@ -12,10 +12,26 @@ STAGES_CHECKED = {
 }
 
 
+def planned_sheet(wildcards):
+    """A grid with axes of its own as preflight reads it: one job a base model, with as many cells as that draws."""
+    sheet, shown = planned(wildcards)
+    values, models = stage_values("cells", wildcards.character, shown[0]), drawing_models(sheet)
+    count = sheetplans.count_cells(sheet, CONFIG["train"]["max_train_epochs"]) // len(models)
+    values |= {"prompts": [""], "seeds": [0], "weights": "1", "epochs": list(range(count))}
+    named = (
+        f"grid.sheets.{sheet.name}"
+        if sheet.values("model")
+        else "grid.model" if CONFIG["grid"]["model"] else "base_model"
+    )
+    return [{"stage": "cells", "settings": {**values, "base_model": model}, "model_setting": named} for model in models]
+
+
 def planned_work():
     """The jobs of this run that need models, a device or an outside folder, as preflight reads them."""
     jobs = []
     for job in workflow.dag.needrun_jobs():
+        if job.rule.name in ("render_sheet", "render_sweep"):
+            jobs += planned_sheet(job.wildcards)
         stage = STAGES_CHECKED.get(job.rule.name)
         if stage:
             named = "grid.model" if stage == "cells" and CONFIG["grid"]["model"] else "base_model"

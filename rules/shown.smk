@@ -1,13 +1,15 @@
 # What a grid shows, and the files that it needs for that.
 
 
-def lora_manifests(character, variant, texts):
-    """The state of every LoRA that prompts call, the variant's own epochs aside."""
+def lora_manifests(character, variant, texts, models):
+    """The state of every LoRA that prompts call, the variant's own epochs aside; each must be for these base models."""
     overrides = variants.parse(variant, SCHEMA)
     train = {**CONFIG["train"], **overrides}
     title = loranames.lora_title(character, overrides, CONFIG["train"])
     own = loranames.epoch_names(title, train["max_train_epochs"], train["save_every_n_epochs"])
     called = loranames.needed_files(texts, own, CONFIG["grid"]["lora_dir"])
+    for model in filter(os.path.isfile, models):
+        lorafit.check_fits(called.values(), model)
     return [file_manifest(f"lora-{files.hash_value(name)[:12]}", path.as_posix()) for name, path in called.items()]
 
 
@@ -16,13 +18,20 @@ def called_loras(wildcards):
     """Input function: the state of every LoRA that the grid's prompts call."""
     trigger = character_settings(wildcards.character)["trigger"]
     texts = [prompts.fill_trigger(text, trigger) for text in CONFIG["grid"]["prompts"]]
-    return lora_manifests(wildcards.character, wildcards.variant, texts)
+    return lora_manifests(
+        wildcards.character, wildcards.variant, texts, [CONFIG["grid"]["model"] or CONFIG["base_model"]]
+    )
 
 
 @plainly
 def picks(wildcards):
     """Input function: the recommendation for a variant, where there is one already."""
     return existing_picks(wildcards.character, [wildcards.get("variant", variants.BASE)])
+
+
+def drawing_models(sheet):
+    """The base models that a grid is drawn with."""
+    return [str(path) for path in sheet.values("model")] or [CONFIG["grid"]["model"] or CONFIG["base_model"]]
 
 
 def existing_picks(character, names):
@@ -36,7 +45,9 @@ def plan_sheet(character, variant, sweep, name):
     character_settings(character)
     if sweep:
         shown = variants.parse_sweep(sweep, SCHEMA, CONFIG["sweeps"])
-        return sheetconfig.sweep_sheet(shown, name, CONFIG, SCHEMA), shown
+        sheet = sheetconfig.sweep_sheet(shown, name, CONFIG, SCHEMA)
+        sheetplans.check_size(sheet, CONFIG["train"]["max_train_epochs"], "grid.weights, grid.seeds, grid.prompts")
+        return sheet, shown
     variants.parse(variant, SCHEMA)
     sheet = sheetconfig.named_sheet(name, CONFIG, SCHEMA)
     shown = sheet.values("variant")
@@ -81,7 +92,8 @@ def sheet_called(wildcards):
     """Input function: the state of every LoRA that its prompts call."""
     sheet, shown = planned(wildcards)
     texts = sheet.texts(character_settings(wildcards.character)["trigger"])
-    return sorted({path for name in shown for path in lora_manifests(wildcards.character, name, texts)})
+    models = drawing_models(sheet)
+    return sorted({path for name in shown for path in lora_manifests(wildcards.character, name, texts, models)})
 
 
 def sheet_text(wildcards):

@@ -37,7 +37,7 @@ rule train_lora:
 
 rule export_epoch:
     input:
-        lora="loras/{character}/{variant}",
+        lora=exported_lora,
     output:
         epoch="loras/{character}/{variant}-{epoch}.safetensors",
     log:

@@ -176,6 +176,7 @@ def config(**sections):
         ({"sweeps": {"rates": {"unet_lr": [9]}}}, "unet_lr"),
         ({"sweeps": {"rates": [1]}}, "sweeps.rates"),
         ({"sweeps": {"rates": {}}}, "sweeps.rates"),
+        ({"grid": {"weights": "0-9.9(+0.1)", "seeds": list(range(11))}}, "too big"),
         ({"grid": {"sheets": {"mine": {"x": {"wieght": 1}}}}}, "weight"),
         ({"grid": {"sheets": {"mine": {"x": {"epoch": "1, 99"}}}}}, "epoch 99"),
         (

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 from tinytagger import write_tagger
 from workflowhouse import CHAIN
 
@@ -36,6 +38,8 @@ def refusal(house, *arguments: str) -> str:
         ("grids/shim/unet_rl=5e-4.png", ["unet_lr"]),
         ("grids/shim/resolution=64.png", ["resolution"]),
         ("grids/shin.png", ["shim"]),
+        ("loras/shim/base-000006.safetensors", ["epoch 6", "1, 2"]),
+        ("grids/shim/sweep/max_train_epochs=1+2+3+4+5+6+7+8+9+10__network_dim=1+2+3+4+5+6+7.png", ["70 variants"]),
     ],
 )
 def test_wrong_targets(house, target, words):
@@ -68,6 +72,21 @@ def test_wrong_configs(house, change, words):
     finally:
         house.write_config()
     assert all(word in message for word in words)
+
+
+def test_loras_for_another_kind_of_model_are_refused_before_anything_runs(house):
+    (house.folder / "called").mkdir(exist_ok=True)
+    save_file({"lora_te2_x.lora_down.weight": np.ones((2, 16), np.float32)}, house.folder / "called/grand.safetensors")
+    model = house.folder / "models/one.safetensors"
+    save_file({"model.x.attn2.to_k.weight": np.ones((4, 768), np.float32)}, model)
+    sheets = {"style": {"x": {"lora_weight": "0, 1"}, "lora": "grand"}}
+    for grid in ({"prompts": ["a <lora:grand:1>"]}, {"sheets": sheets}):
+        house.write_config(base_model="models/one.safetensors", grid={**grid, "lora_dir": "called"})
+        try:
+            message = refusal(house, "grids/shim.png" if "prompts" in grid else "grids/shim/base/style.png")
+        finally:
+            house.write_config()
+        assert all(word in message for word in ("grand.safetensors", "SDXL", "grid.lora_dir"))
 
 
 def test_prompts_may_call_epochs_before_they_are_trained(house):
