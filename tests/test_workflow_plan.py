@@ -123,6 +123,20 @@ def test_preflight_says_everything_before_the_first_job(house):
     assert not (house.folder / "work/screen").exists()
 
 
+def test_preflight_looks_at_the_base_models_of_an_axis(house):
+    other = house.folder / "models/grand.safetensors"
+    save_file({"conditioner.embedders.1.model.ln_final.weight": np.ones(4, np.float32)}, other)
+    models = ["models/tiny", "models/grand.safetensors"]
+    house.write_config(grid={"sheets": {"models": {"x": {"model": models}}}})
+    try:
+        run = house.snakemake("grids/shim/base/models.png")
+    finally:
+        house.write_config()
+    assert run.status == 1 and "Traceback" not in run.text
+    message = run.text.partition("\nloramake: ")[2]
+    assert all(word in message for word in ("grand.safetensors", "SDXL", "grid.sheets.models"))
+
+
 def test_tagging_is_planned_only_with_a_tagger(house):
     assert "autotag.model" in refusal(house, "work/autotags/shim")
     house.write_config(autotag=write_tagger(house.folder / "models/tagger"))
