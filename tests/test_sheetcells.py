@@ -20,6 +20,7 @@ from loramake.checkpoints import SafetensorsFile, save_tensors
 from loramake.errors import UserError
 from loramake.rendering import render_cells
 from loramake.sheetcells import render_sheet
+from loramake.sheets import assemble_grid
 
 OWN = ("weights", "epochs", "prompts", "seeds", "clip_skip")
 LOOK = {key: value for key, value in SETTINGS.items() if key not in OWN} | {"sampler": "Euler", "steps": 1}
@@ -47,10 +48,10 @@ class Studio:
             "clip_skips": {name: 2 for name in variants}, "base_model": str(self.base), **LOOK,
             "lora_dir": str(self.loras), **changes,
         }  # fmt: skip
-        picks = told.pop("picks", {})
+        picks, cache = told.pop("picks", {}), self.folder / told.pop("cache", "cache")
         runs = {name: self.runs[name] for name in variants}
-        render_sheet(runs, picks, self.folder / "out", self.folder / "cache", **told)
-        last = (self.folder / "cache/work.tsv").read_text().splitlines()[-1].split("\t")
+        render_sheet(runs, picks, self.folder / "out", cache, **told)
+        last = (cache / "work.tsv").read_text().splitlines()[-1].split("\t")
         return json.loads((self.folder / "out/cells.json").read_text()), tuple(map(int, last))
 
     def text(self, name: str) -> tuple[str, str, dict[str, str]]:
@@ -159,6 +160,24 @@ def test_the_recommended_epoch_and_weight(studio):
     assert "<lora:shimakaze-000001:0.5>" in studio.text("x1_y1_z1_p1_s1.png")[0]
     studio.draw(**both(x=("seed", [1])), picks={"base": pick}, epoch="last", weight=1)
     assert "<lora:shimakaze-000002:1>" in studio.text("x1_y1_z1_p1_s1.png")[0]
+
+
+def test_two_runs_give_the_same_bytes(studio):
+    pick = studio.folder / "same.json"
+    pick.write_text(json.dumps({"variant": "base", "epoch": 1, "weight": 0.5, "verdict": "good", "reason": "x"}))
+    two = ("base", "unet_lr=1e-3")
+    made = []
+    for cache in ("one cache", "other cache"):
+        axes = both(x=("weight", [0, 0.5]), y=("variant", two), z=("cfg_scale", [1.0, 3.0]))
+        _, counts = studio.draw(two, **axes, seeds=[1, 2], picks={"base": pick}, cache=cache)
+        assert counts == (2 * 2 * (1 + 2), 0)
+        sheet = studio.folder / "sheet.png"
+        assemble_grid(studio.folder / "out", sheet, heading="shim", picks=[pick], preview_above=0)
+        files = [sheet, sheet.with_suffix(".webp"), *sorted((studio.folder / "out").iterdir())]
+        made.append({path.name: path.read_bytes() for path in files})
+    assert made[0].keys() == made[1].keys() and len(made[0]) == 2 + 2 * 2 * 2 * 2 + 1
+    assert [name for name in made[0] if made[0][name] != made[1][name]] == []
+    assert b"X Type" in made[0]["sheet.png"]
 
 
 def test_mistakes_are_refused_before_anything_is_loaded(studio, monkeypatch):
