@@ -26,7 +26,12 @@ def compile_blocks(unet: torch.nn.Module) -> int:
     Without gradients (validation, the look at an epoch's effect) the blocks run as they are: that would be another
     graph, for a few passes. Attention that is faster without a graph stays out of it.
     """
+    from diffusers.models.activations import GEGLU
+
     torch._dynamo.config.recompile_limit = _GRAPHS
+    for layer in unet.modules():
+        if isinstance(layer, GEGLU):
+            layer.__class__ = GEGLU  # plain gates, which a graph joins with what is around them
     blocks = [module for module in unet.modules() if type(module).__name__ == BLOCK]
     for block in blocks:
         for attention in (block.attn1, block.attn2):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from math import prod
 from pathlib import Path
 
@@ -24,8 +24,9 @@ from loramake.memorycheck import Needs, check_memory, rendering_needs, training_
 from loramake.modelfacts import ModelFacts, check_vae, lora_ranks, read_base
 from loramake.publishing import check_target
 from loramake.recipe import Recipe, make_recipe
+from loramake.training import Ground, find_run
 
-MODEL_STAGES = ("latents", "train", "cells")
+MODEL_STAGES = ("latents", "train", "cells", "pick")
 TITLE = "Nothing has been started."
 
 
@@ -34,19 +35,36 @@ class Planned:
     """A job that is about to run.
 
     Attributes:
-        stage: latents, train, cells, publish, clean or autotag.
+        stage: latents, train, cells, pick, publish, clean or autotag.
         settings: the stage's settings, as its settings file has them.
         model_setting: the config key that names its base model.
+        inputs: of a training whose inputs are made already: character, dataset, latents, reg ("" = none), runs.
     """
 
     stage: str
     settings: Mapping[str, object]
     model_setting: str = "base_model"
+    inputs: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def training(self) -> dict[str, object]:
+        """The settings of a training that are a recipe's."""
+        return {key.name: self.settings[key.name] for key in fields(Recipe) if key.name in self.settings}
 
     @property
     def recipe(self) -> Recipe:
         """Of a training."""
-        return make_recipe({key.name: self.settings[key.name] for key in fields(Recipe) if key.name in self.settings})
+        return make_recipe(self.training)
+
+    def is_trained(self) -> bool:
+        """Whether its run is finished already: then nothing is computed, whatever this machine has."""
+        if self.stage != "train" or not self.inputs:
+            return False
+        paths = {key: Path(path) for key, path in self.inputs.items() if key != "character" and path}
+        models = [str(self.settings[key]) for key in ("base_model", "base_model_config", "vae")]
+        name, device = self.inputs["character"], str(self.settings["device"])
+        found = gather([], lambda: find_run(Ground(**paths), self.training, name, device, *models))
+        return bool(found) and found[0].is_finished()
 
 
 def check(planned: Sequence[Planned], machine: Capabilities | None, free_disk: int) -> list[str]:
@@ -73,7 +91,7 @@ def check(planned: Sequence[Planned], machine: Capabilities | None, free_disk: i
             recipe = gather(refusals, lambda job=job: job.recipe)
             if recipe:
                 _check_weights(recipe, refusals)
-        if machine:
+        if machine and not job.is_trained():
             refusals += _refusals_of(job, machine)
             needs += _needs_of(job, facts, machine)
     told = check_memory(needs, machine, refusals) if machine else []
@@ -98,8 +116,8 @@ def _check_models(planned: Sequence[Planned], refusals: list[UserError]) -> dict
     for job in planned:
         if job.stage not in MODEL_STAGES:
             continue
-        path, vae = str(job.settings["base_model"]), str(job.settings["vae"])
-        needs_vae = not vae and job.stage != "train"
+        path, vae = str(job.settings["base_model"]), str(job.settings.get("vae", ""))
+        needs_vae = not vae and job.stage not in ("train", "pick")
         if (path, needs_vae) not in asked:
             asked.add((path, needs_vae))
             found = gather(
@@ -142,6 +160,8 @@ def _refusals_of(job: Planned, machine: Capabilities) -> list[UserError]:
             gather(refusals, lambda: check_arguments(recipe.optimizer_type, arguments))
     elif job.stage in MODEL_STAGES:
         gather(refusals, lambda: choose_device(str(job.settings["device"]), machine))
+        if job.stage == "pick" and job.settings["model"]:
+            refusals += missing_package("onnxruntime", machine, 'autotag.model: ""')
     elif job.stage == "clean" and job.settings["text"] != "ignore":
         refusals += missing_package("rapidocr", machine, "clean.text: ignore")
     elif job.stage == "autotag":

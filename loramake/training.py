@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -17,6 +18,19 @@ from loramake.recipe import Recipe, make_recipe
 from loramake.revisions import REVISIONS
 from loramake.runs import INDEX, Run
 from loramake.trainset import Picture, count_batches, hold_out, read_class_pictures, read_pictures, share_showings
+
+# pictures to train on, their latents, and what is held out
+Shown = tuple[list[Picture], list[LatentFile], list[tuple[Picture, LatentFile]]]
+
+
+@dataclass(frozen=True)
+class Ground:
+    """Where a training's inputs lie: dataset, latents and regularisation pictures; and the runs."""
+
+    dataset: Path
+    latents: Path
+    runs: Path
+    reg: Path | None = None
 
 
 def train_lora(
@@ -55,30 +69,9 @@ def train_lora(
     Raises:
         UserError: bad settings, unreadable or foreign files, latents that do not fit, or a LoRA that came out broken.
     """
-    recipe = make_recipe(settings)
-    runs_dir = Path(runs_dir)
-    hashes = runs_dir / "models.json"
-    base_hash = content_hash(base_model, hashes)
-    vae_hash = content_hash(vae, hashes, setting="vae")
-    pictures, latents, held_out = _gather(dataset_dir, reg_dir, latents_dir, vae_hash or base_hash, recipe)
-    _check_warmup(recipe, pictures, latents)
-    described = {
-        "name": name,
-        "recipe": recipe.canonical(),
-        "device": device,
-        "pictures": [_picture_facts(p, file) for p, file in zip(pictures, latents, strict=True)],
-        "base_model": base_hash,
-        "vae": vae_hash,
-        "config": _config_facts(base_model_config),
-        "revision": REVISIONS["train"],
-    }
-    if held_out:
-        described["held_out"] = [_picture_facts(*pair) for pair in held_out]
-    if recipe.network_weights:
-        described["recipe"]["network_weights"] = content_hash(
-            recipe.network_weights, hashes, setting="train.network_weights"
-        )
-    run = Run(runs_dir / (fingerprint := hash_value(described)[:32]), fingerprint)
+    models = (base_model, base_model_config, vae)
+    ground = Ground(Path(dataset_dir), Path(latents_dir), Path(runs_dir), Path(reg_dir) if reg_dir else None)
+    run, recipe, described, (pictures, latents, held_out) = find_run(ground, settings, name, device, *models)
     run.folder.mkdir(parents=True, exist_ok=True)
     with _lock(run):
         if run.is_finished():
@@ -94,7 +87,7 @@ def train_lora(
 
             if recipe.num_processes > 1:
                 from loramake.dataparallel import run_parallel as run_training  # noqa: F811
-            material = Material(pictures, latents, held_out, base_model, base_model_config, vae)
+            material = Material(pictures, latents, held_out, *models)
             steps = run_training(
                 run, recipe, material, name=run.claim_title(title or name, name), device=device, threads=threads
             )
@@ -113,23 +106,61 @@ def train_lora(
     return read_json(shown / INDEX)
 
 
-def _gather(
-    dataset_dir: Path, reg_dir: Path | None, latents_dir: Path, vae_hash: str, recipe: Recipe
-) -> tuple[list[Picture], list[LatentFile], list[tuple[Picture, LatentFile]]]:
+def find_run(
+    ground: Ground,
+    settings: dict[str, object],
+    name: str,
+    device: str,
+    base_model: str,
+    base_model_config: str,
+    vae: str,
+) -> tuple[Run, Recipe, dict[str, object], Shown]:
+    """The run of these inputs, finished or not: its folder, settings, what it is made of, and what it trains on.
+
+    Raises:
+        UserError: as `train_lora`, for settings and files.
+    """
+    recipe = make_recipe(settings)
+    hashes = ground.runs / "models.json"
+    base_hash = content_hash(base_model, hashes)
+    vae_hash = content_hash(vae, hashes, setting="vae")
+    pictures, latents, held_out = material = _gather(ground, vae_hash or base_hash, recipe)
+    _check_warmup(recipe, pictures, latents)
+    described = {
+        "name": name,
+        "recipe": recipe.canonical(),
+        "device": device,
+        "pictures": [_picture_facts(p, file) for p, file in zip(pictures, latents, strict=True)],
+        "base_model": base_hash,
+        "vae": vae_hash,
+        "config": _config_facts(base_model_config),
+        "revision": REVISIONS["train"],
+    }
+    if held_out:
+        described["held_out"] = [_picture_facts(*pair) for pair in held_out]
+    if recipe.network_weights:
+        described["recipe"]["network_weights"] = content_hash(
+            recipe.network_weights, hashes, setting="train.network_weights"
+        )
+    fingerprint = hash_value(described)[:32]
+    return Run(ground.runs / fingerprint, fingerprint), recipe, described, material
+
+
+def _gather(ground: Ground, vae_hash: str, recipe: Recipe) -> Shown:
     """Pictures to train on, their latents, and what is held out to validate with."""
-    pictures = read_pictures(dataset_dir)
-    latents = match_latents(latents_dir, pictures, vae_hash, flip=recipe.flip_aug)
+    pictures = read_pictures(ground.dataset)
+    latents = match_latents(ground.latents, pictures, vae_hash, flip=recipe.flip_aug)
     apart = hold_out([file.image_hash for file in latents], recipe.validation_split, recipe.seed)
     held_out = [(pictures[place], latents[place]) for place in sorted(apart)]
     if held_out:
         print(f"held out to validate with: {', '.join(picture.key for picture, _ in held_out)}")
     pictures = [picture for place, picture in enumerate(pictures) if place not in apart]
     latents = [file for place, file in enumerate(latents) if place not in apart]
-    if reg_dir:
+    if ground.reg:
         showings = sum(picture.repeats for picture in pictures)
-        classes = share_showings(read_class_pictures(reg_dir), showings)
+        classes = share_showings(read_class_pictures(ground.reg), showings)
         pictures += classes
-        latents += match_latents(latents_dir, classes, vae_hash, flip=recipe.flip_aug)
+        latents += match_latents(ground.latents, classes, vae_hash, flip=recipe.flip_aug)
     return pictures, latents, held_out
 
 

@@ -8,6 +8,7 @@ STAGES_CHECKED = {
     "cache_latents": "latents",
     "train_lora": "train",
     "render_cells": "cells",
+    "pick_epoch": "pick",
     "publish_lora": "publish",
 }
 
@@ -26,17 +27,29 @@ def planned_sheet(wildcards):
     return [{"stage": "cells", "settings": {**values, "base_model": model}, "model_setting": named} for model in models]
 
 
+INPUTS_OF_TRAINING = ("build_dataset", "build_regularisation", "cache_latents")
+
+
+def training_inputs(job):
+    """Where a training finds what it is made of."""
+    paths = {"dataset": job.input.dataset, "latents": job.input.latents, "reg": job.input.reg or ""}
+    return {"character": job.wildcards.character, "runs": "work/runs"} | {k: str(path) for k, path in paths.items()}
+
+
 def planned_work():
     """The jobs of this run that need models, a device or an outside folder, as preflight reads them."""
     jobs = []
-    for job in workflow.dag.needrun_jobs():
+    needed = list(workflow.dag.needrun_jobs())
+    remade = {job.wildcards.character for job in needed if job.rule.name in INPUTS_OF_TRAINING}
+    for job in needed:
         if job.rule.name in ("render_sheet", "render_sweep"):
             jobs += planned_sheet(job.wildcards)
         stage = STAGES_CHECKED.get(job.rule.name)
         if stage:
             named = "grid.model" if stage == "cells" and CONFIG["grid"]["model"] else "base_model"
             values = stage_values(stage, job.wildcards.character, job.wildcards.get("variant", ""))
-            jobs.append({"stage": stage, "settings": values, "model_setting": named})
+            inputs = training_inputs(job) if stage == "train" and job.wildcards.character not in remade else {}
+            jobs.append({"stage": stage, "settings": values, "model_setting": named, "inputs": inputs})
     return jobs
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from trainable import SETTINGS, make_base
+from trainable import SETTINGS, make_base, make_dataset, make_latents
 
 from loramake import settings as config_settings
 from loramake.abilities import training_refusals
@@ -20,6 +21,7 @@ from loramake.models import load_sd1
 from loramake.preflight import Planned, check
 from loramake.recipe import make_recipe
 from loramake.schema import load_schema
+from loramake.training import Ground, find_run
 
 HOUSE = Path(__file__).resolve().parents[1]
 RULES = load_schema(HOUSE / "config/schema.yaml")
@@ -161,6 +163,35 @@ def test_all_that_is_wrong_comes_in_one_message(base, tmp_path):
 def test_where_jobs_run_elsewhere_only_files_are_looked_at(base):
     planned = [stage("train", base, device="cuda", train={"xformers": True, "optimizer_type": "AdamW8bit"})]
     assert check(planned, None, 10 * GIB)
+
+
+def test_a_finished_run_needs_no_device(base, tmp_path):
+    dataset = make_dataset(tmp_path / "dataset")
+    make_latents(dataset, base, tmp_path / "latents", tmp_path / "cache")
+    places = {key: tmp_path / key for key in ("dataset", "latents", "runs")}
+    inputs = {"character": "shim", "reg": "", **{key: str(path) for key, path in places.items()}}
+    changes = {"optimizer_type": "AdamW8bit", "mixed_precision": "bf16"}
+    planned = replace(stage("train", base, device="cuda", train=changes), inputs=inputs)
+    with pytest.raises(UserError, match="device"):
+        check([planned], PLAIN, 10 * GIB)
+    run, *_ = find_run(Ground(**places), planned.training, "shim", "cuda", str(base), "", "")
+    run.folder.mkdir(parents=True)
+    run.loss_log.touch()
+    run.finish([], image_passes=1, optimizer_steps=1)
+    assert check([planned], PLAIN, 10 * GIB)
+    other = replace(planned, settings={**planned.settings, "seed": 5})
+    with pytest.raises(UserError, match="device"):
+        check([other], PLAIN, 10 * GIB)
+
+
+def test_what_a_pick_needs(base):
+    assert check([stage("pick", base)], PLAIN, 10 * GIB) == []
+    tagger = {"model": "t.onnx", "tags": "t.csv"}
+    with pytest.raises(UserError) as error:
+        check([stage("pick", base, device="cuda", autotag=tagger)], PLAIN, 10 * GIB)
+    assert "device" in str(error.value) and "onnxruntime" in str(error.value)
+    with pytest.raises(UserError, match="base_model"):
+        check([stage("pick", base.with_name("nowhere.safetensors"))], PLAIN, 10 * GIB)
 
 
 def test_arguments_that_the_optimizer_does_not_take(base):
