@@ -120,6 +120,29 @@ def set_learning_rates(optimizer: torch.optim.Optimizer, text_encoder_lr: float,
         group["lr"] = rate
 
 
+def used_rates(
+    optimizer: torch.optim.Optimizer, rates: tuple[float, float]
+) -> tuple[float, float] | tuple[torch.Tensor, ...]:
+    """The learning rates of the step just taken, by group: those that were set, unless the optimizer sets its own.
+
+    Adafactor with relative_step gives each weight a rate of its own, by step and size (Shazeer & Stern 2018,
+    arXiv:1804.04235, algorithm 5): the mean over a group's weights, 0 where none was trained. Not read from the
+    device here, which would wait for it.
+    """
+    if not any(group.get("relative_step") for group in optimizer.param_groups):
+        return rates
+    means = []
+    for group in optimizer.param_groups:
+        pairs = [(weight, optimizer.state.get(weight)) for weight in group["params"]]
+        own = [
+            torch.as_tensor(optimizer._get_lr(group, state), dtype=torch.float32, device=weight.device)
+            for weight, state in pairs
+            if state
+        ]
+        means.append(torch.stack(own).mean() if own else torch.zeros(()))
+    return tuple(means)
+
+
 def set_averaging(optimizer: torch.optim.Optimizer, *, training: bool) -> None:
     """Put a schedule-free optimizer's weights at the point of training, or at the average that is kept; else nothing.
 

@@ -17,7 +17,7 @@ from loramake.lora import Network
 from loramake.models import StableDiffusion1
 from loramake.noise import alphas_cumprod
 from loramake.optimizerkinds import kind_of
-from loramake.optimizing import clip_gradients, make_optimizer, set_averaging, set_learning_rates
+from loramake.optimizing import clip_gradients, make_optimizer, set_averaging, set_learning_rates, used_rates
 from loramake.ranks import ALONE, Ranks
 from loramake.recipe import Recipe
 from loramake.schedules import learning_rate
@@ -97,7 +97,7 @@ class Trainer:
                 others = [self.ranks.number] if self.ranks.number else []
                 torch.manual_seed(derived_seed(self.recipe.seed, "dropout", first + number, *others))
             loss, norm = self._step(batches, rates)
-            records.append((first + number + 1, rates, loss, norm))
+            records.append((first + number + 1, used_rates(self.optimizer, rates), loss, norm))
             # reading a loss waits for the device: only now and then
             if time.monotonic() - read > _SECONDS_SHOWN or not number:
                 mean = torch.stack([record[2] for record in records[-_STEPS_SHOWN:]]).mean().item()
@@ -105,7 +105,7 @@ class Trainer:
                 read = time.monotonic()
             bar.update()
         return [
-            f"{step}\t{epoch}\t{loss.item():.6f}\t{rates[0]:.6g}\t{rates[1]:.6g}\t{norm.item():.6f}"
+            f"{step}\t{epoch}\t{loss.item():.6f}\t{float(rates[0]):.6g}\t{float(rates[1]):.6g}\t{norm.item():.6f}"
             for step, rates, loss, norm in records
         ]
 

@@ -140,6 +140,41 @@ def test_schedule_free_saves_the_average_and_not_the_point_of_training(ground, t
     assert len({r["unet_lr"] for r in rows(tmp_path)}) == 1  # it has its own schedule
 
 
+def test_adafactors_own_rates_are_what_is_logged(ground, tmp_path, monkeypatch):
+    """The log against what the optimizer's own step asked for, weight by weight."""
+    from transformers.optimization import Adafactor
+
+    taken = {"lora_te_": [], "lora_unet_": []}
+    own = Adafactor._get_lr
+
+    def noting(group, state):
+        rate = own(group, state)
+        taken[rates_of[id(group)]].append(float(rate))
+        return rate
+
+    rates_of = {}
+
+    def step(self, *arguments):
+        rates_of.update({id(group): name for group, name in zip(self.param_groups, taken, strict=True)})
+        with monkeypatch.context() as patch:
+            patch.setattr(Adafactor, "_get_lr", staticmethod(noting))
+            return plain(self, *arguments)
+
+    plain = Adafactor.step
+    monkeypatch.setattr(Adafactor, "step", step)
+    train(ground, tmp_path, optimizer_type="Adafactor", unet_lr=1e-9)
+    logged = rows(tmp_path)
+    for name, key in (("lora_te_", "text_encoder_lr"), ("lora_unet_", "unet_lr")):
+        per_step = [sum(part) / len(part) for part in _parts(taken[name], len(logged))]
+        assert [row[key] for row in logged] == pytest.approx(per_step, rel=1e-4)
+    assert min(row["unet_lr"] for row in logged) > 1e-6  # not the setting, which counts for nothing here
+
+
+def _parts(values, count):
+    size = len(values) // count
+    return [values[start : start + size] for start in range(0, len(values), size)]
+
+
 @pytest.mark.parametrize(
     ("changes", "word"),
     [
