@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +34,7 @@ class Task:
     Attributes:
         number, count, meeting: see `ranks.joined`.
         failure: file that gets its message where it fails.
+        card: which of the visible cards it trains on.
     """
 
     number: int
@@ -45,26 +46,33 @@ class Task:
     material: Material
     device: str
     threads: int
+    card: int
 
 
-def run_parallel(run: Run, recipe: Recipe, material: Material, *, name: str, device: str, threads: int) -> int:
+def run_parallel(
+    run: Run, recipe: Recipe, material: Material, *, name: str, device: str, threads: int, cards: Sequence[int]
+) -> int:
     """As `trainloop.run_training`, by `recipe.num_processes` processes, each on its own card.
+
+    Args:
+        cards: places among the visible ones, one for each process.
 
     Raises:
         UserError: also: fewer cards than processes, or a process that failed.
     """
     count = recipe.num_processes
-    where = resolve_device(device)
-    _check_cards(where, count)
+    _check_cards(resolve_device(device), count)
+    where = resolve_device(device, cards[0])
     each = max(1, threads // count)
     with tempfile.TemporaryDirectory(prefix="loramake-") as place:
         meeting = Path(place, "meeting")
         tasks = [
-            Task(n, count, meeting, Path(place, f"{n}.txt"), run, recipe, material, device, each)
+            Task(n, count, meeting, Path(place, f"{n}.txt"), run, recipe, material, device, each, cards[n])
             for n in range(1, count)
         ]
         with _started(tasks), joined(0, count, meeting, where, each) as ranks:
-            return run_training(run, recipe, material, name=name, device=device, threads=each, ranks=ranks)
+            options = {"name": name, "device": device, "threads": each, "card": cards[0]}
+            return run_training(run, recipe, material, **options, ranks=ranks)
 
 
 def _check_cards(device: torch.device, count: int) -> None:

@@ -20,7 +20,11 @@ def resolve_device(setting: str, number: int = 0) -> torch.device:
         UserError: the device asked for is not there.
     """
     kind = choose_device(setting, probe(device=setting))
-    return torch.device(kind, number) if kind == "cuda" and number else torch.device(kind)
+    if kind != "cuda" or not number:
+        return torch.device(kind)
+    # what says no more than "cuda" means this card too
+    torch.cuda.set_device(number)
+    return torch.device(kind, number)
 
 
 def resolve_precision(setting: str, device: torch.device) -> str:

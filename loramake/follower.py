@@ -26,7 +26,7 @@ def follow(task: Task, ranks: Ranks) -> None:
     """Take part in every step, from where the first process says."""
     recipe = task.recipe
     torch.set_num_threads(task.threads)
-    where = resolve_device(task.device, task.number)
+    where = resolve_device(task.device, task.card)
     precision = resolve_precision(recipe.mixed_precision, where)
     if where.type == "cpu":
         keep_freed_memory()
@@ -55,7 +55,7 @@ def main() -> None:
     task: Task = pickle.load(sys.stdin.buffer)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        where = resolve_device(task.device, task.number)
+        where = resolve_device(task.device, task.card)
         with joined(task.number, task.count, task.meeting, where, task.threads) as ranks:
             follow(task, ranks)
     except LoramakeError as error:

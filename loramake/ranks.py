@@ -69,13 +69,15 @@ def joined(number: int, count: int, meeting: Path, device: torch.device, threads
 
     Args:
         meeting: a file that is not there yet, the same for all, through which they find each other.
-        device: cpu or cuda; on CUDA this process takes the visible card of its number.
+        device: cpu or cuda, with the number of this process's card.
         threads: CPU threads of this process.
     """
     from accelerate import PartialState
     from accelerate.utils import patch_environment
 
-    place = {"RANK": number, "WORLD_SIZE": count, "LOCAL_RANK": number, "LOCAL_WORLD_SIZE": count}
+    # accelerate takes the card of this number
+    local = (device.index or 0) if device.type == "cuda" else number
+    place = {"RANK": number, "WORLD_SIZE": count, "LOCAL_RANK": local, "LOCAL_WORLD_SIZE": count}
     with patch_environment(**place, OMP_NUM_THREADS=threads):
         state = PartialState(
             cpu=device.type == "cpu",

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from loramake.abilities import refuse, training_refusals, wanted_packages
-from loramake.capabilities import probe
+from loramake.capabilities import choose_device, probe
+from loramake.cards import held_cards, visible_cards
 from loramake.errors import UserError
 from loramake.files import hash_value, read_json, to_json, write_if_changed
 from loramake.latentfiles import LatentFile, match_latents
@@ -80,16 +82,13 @@ def train_lora(
             print("relinked finished run, 0 optimizer steps")
         else:
             # on a cluster this is the first look at the machine that trains
-            refuse(training_refusals(recipe, device, probe(wanted_packages(recipe), device=device)), "")
+            machine = probe(wanted_packages(recipe), device=device)
+            refuse(training_refusals(recipe, device, machine), "")
             write_if_changed(run.folder / "made_of.json", to_json(described))
-            # torch, diffusers and transformers take seconds to load: a finished run does not need them
-            from loramake.trainloop import Material, run_training
-
-            if recipe.num_processes > 1:
-                from loramake.dataparallel import run_parallel as run_training  # noqa: F811
-            material = Material(pictures, latents, held_out, *models)
-            steps = run_training(
-                run, recipe, material, name=run.claim_title(title or name, name), device=device, threads=threads
+            material = (pictures, latents, held_out, *models)
+            shown_as = run.claim_title(title or name, name)
+            steps = _train(
+                run, recipe, material, shown_as, device, threads, on_cards=choose_device(device, machine) == "cuda"
             )
             run.note_work("trained", steps)
             print(f"trained {steps} optimizer steps")
@@ -104,6 +103,21 @@ def train_lora(
             shown = retitle(run, title or name)
         run.link_into(out_dir, shown)
     return read_json(shown / INDEX)
+
+
+def _train(run: Run, recipe: Recipe, made_of: tuple, name: str, device: str, threads: int, *, on_cards: bool) -> int:
+    """Train what is missing, on cards that no other training holds; optimizer steps taken."""
+    # torch, diffusers and transformers take seconds to load: a finished run does not need them
+    from loramake.trainloop import Material, run_training
+
+    count, material = recipe.num_processes, Material(*made_of)
+    options = {"name": name, "device": device, "threads": threads}
+    with held_cards(visible_cards(), count) if on_cards else nullcontext(range(count)) as cards:
+        if count == 1:
+            return run_training(run, recipe, material, **options, card=cards[0])
+        from loramake.dataparallel import run_parallel
+
+        return run_parallel(run, recipe, material, **options, cards=cards)
 
 
 def find_run(

@@ -60,11 +60,13 @@ def run_training(
     name: str,
     device: str,
     threads: int,
+    card: int = 0,
     ranks: Ranks = ALONE,
 ) -> int:
     """Train what is missing of a run and write its index.
 
     Args:
+        card: which of the visible ones to train on, where the device is one.
         ranks: of which this process is the first.
 
     Returns:
@@ -73,7 +75,7 @@ def run_training(
     Raises:
         UserError: see `training.train_lora`.
     """
-    where = resolve_device(device)
+    where = resolve_device(device, card)
     precision = resolve_precision(recipe.mixed_precision, where)
     if where.type == "cpu":
         keep_freed_memory()

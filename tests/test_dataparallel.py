@@ -93,7 +93,7 @@ def test_two_processes_train_what_one_does_with_twice_the_batches_also_after_a_k
 
 
 def test_a_process_that_fails_says_why(tmp_path):
-    task = dataparallel.Task(1, 2, tmp_path / "meeting", tmp_path / "1.txt", None, None, None, "abacus", 1)
+    task = dataparallel.Task(1, 2, tmp_path / "meeting", tmp_path / "1.txt", None, None, None, "abacus", 1, 1)
     with pytest.raises(UserError) as error, dataparallel._started([task]):
         wait_until(task.failure.is_file)
         raise RuntimeError("Connection closed by peer")
