@@ -120,11 +120,12 @@ def _load_pickle(path: Path, where: str = "cpu") -> Mapping[str, object]:
     )
     try:
         allowed: list[object] = []
-        mapped: bool | None = None
+        mapped = False
         if zipfile.is_zipfile(path):
             names = torch.serialization.get_unsafe_globals_in_checkpoint(str(path))
             allowed = [(_Inert, name) for name in names]
-            mapped = True if allowed and where == "cpu" else None
+            # the tensors are the file's own pages, which the system drops again: the model is held once, by its copy
+            mapped = where == "cpu"
         with torch.serialization.safe_globals(allowed):
             content = torch.load(path, map_location=where, weights_only=True, mmap=mapped)
     except MemoryError:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+from pathlib import Path
 
 import pytest
 import torch
 from tinymodels import as_diffusers, tiny_models
 from vectors import vectors
 
-from loramake.checkpoints import SafetensorsFile, save_single_file, save_tensors
+from loramake.checkpoints import SafetensorsFile, open_weights, save_single_file, save_tensors
 from loramake.diffusersfolder import read_configs
 from loramake.errors import UserError
 from loramake.ldmkeys import TEXT_PREFIX, UNET_PREFIX, VAE_PREFIX, part_name
@@ -292,3 +294,24 @@ def test_folders_of_other_families(tmp_path, files, word):
     for read in (lambda: read_base(tmp_path, needs_vae=True), lambda: load_sd1(tmp_path)):
         with pytest.raises(UserError, match=word):
             read()
+
+
+def _held() -> int:
+    """Memory of this process that is no file's, bytes."""
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("RssAnon"))
+    return int(line.split()[1]) * 1024
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="Linux tells what memory a process holds")
+@pytest.mark.parametrize("foreign", [False, True])
+def test_a_pickled_checkpoint_is_not_held_beside_its_copy(tmp_path, foreign):
+    size, count = 2**22, 8  # of 16 MiB each
+    weights = {f"w{number}": torch.full((size,), float(number)) for number in range(count)}
+    torch.save({"state_dict": weights, **({"callbacks": argparse.Namespace()} if foreign else {})}, tmp_path / "a.ckpt")
+    del weights
+    before = _held()
+    file = open_weights(tmp_path / "a.ckpt")
+    assert _held() - before < 16 * 2**20
+    copies = [file.get(name).to(dtype=torch.float32, copy=True) for name in file.names()]
+    assert _held() - before < (16 * count + 32) * 2**20
+    assert [copy[-1].item() for copy in copies] == list(range(count))
