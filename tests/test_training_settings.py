@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import resource
 from pathlib import Path
@@ -361,3 +362,63 @@ def test_every_training_setting_is_documented_and_part_of_what_a_run_is():
             same.add(key)
     # how the work is divided, not what comes out
     assert same <= {"max_data_loader_n_workers"}, same
+
+
+# modules that only check a setting, state it in a file, or reckon with it beforehand
+TALKERS = {"recipe", "contradictions", "trainmeta", "metadata", "remedies", "estimates", "memorycheck", "preflight"}
+# read under another name: through a method of the recipe, which this finds instead
+READ_THROUGH = {
+    "text_encoder_lr": "resolved_text_encoder_lr",
+    "optimizer_args": "optimizer_arguments",
+    "max_train_steps": "total_steps",
+    "max_train_epochs": "epochs",
+}
+# what a file says is all that it changes: test_no_metadata_keeps_what_loaders_need
+STATED = {"no_metadata"}
+
+
+def test_every_training_setting_is_read_where_something_is_computed():
+    read = set()
+    for path in (HOUSE / "loramake").glob("*.py"):
+        if path.stem in TALKERS:
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
+                read.add(node.attr)
+            elif isinstance(node, ast.arg):
+                read.add(node.arg)
+    rules = schema.load_schema(HOUSE / "config/schema.yaml")["properties"]["train"]
+    keys = [key for (key,), _ in schema.leaves(rules)]
+    assert len(keys) > 40
+    assert {key for key in keys if READ_THROUGH.get(key, key) not in read} == STATED
+
+
+EFFECTS = {
+    "lr_scheduler": "constant",
+    "lr_warmup_steps": 2,
+    "weight_decay": 0.5,
+    "max_grad_norm": 1e-4,
+    "noise_offset": 0.5,
+    "min_snr_gamma": 1,
+    "keep_tokens": 4,
+    "shuffle_caption": False,
+    "caption_dropout_rate": 0.9,
+    "caption_tag_dropout_rate": 0.9,
+    "caption_dropout_every_n_epochs": 2,
+    "clip_skip": 1,
+    "network_alpha": 4,
+    "text_encoder_lr": 0,
+    "seed": 3,
+}
+
+
+def test_settings_of_the_steps_change_what_is_learned(ground, tmp_path):
+    options = {"max_train_epochs": 2, "save_precision": "float"}
+
+    def learned(name, **changes):
+        train(ground, tmp_path / name, **options, **changes)
+        return torch.cat([value.flatten() for key, value in sorted(last(tmp_path / name)[0].items()) if "up" in key])
+
+    plain = learned("plain")
+    same = [key for key, value in EFFECTS.items() if torch.equal(learned(key, **{key: value}), plain)]
+    assert same == []
