@@ -22,7 +22,7 @@ def check_sheets(config: Mapping, rules: schema.Schema, trigger: str) -> None:
     train, grid = config["train"], config["grid"]
     x, y = {"weight": grid["weights"]}, {"epoch": grid["epochs"]}
     check_size(
-        read_sheet("main", {"x": x, "y": y}, grid, rules, {}),
+        read_sheet("weight x epoch", {"x": x, "y": y}, grid, rules, {}),
         train["max_train_epochs"],
         "fewer of grid.weights, grid.epochs, grid.prompts or grid.seeds",
     )
