@@ -1,4 +1,5 @@
-# Pictures of every epoch at every weight, and the sheet that shows them.
+# Pictures of every epoch at every weight, and the sheet that shows them. One label each in Snakemake's report: of two
+# with two values each it makes switches, and breaks where a combination has no result.
 
 
 rule render_cells:
@@ -34,7 +35,7 @@ rule assemble_grid:
             caption="../workflow/report/grid.rst",
             category="Grids",
             subcategory="{character}",
-            labels={"of": "{variant}", "columns x rows": "weights x epochs"},
+            labels={"what": "{variant}: weights x epochs"},
         ),
     log:
         "logs/assemble_grid/{character}/{variant}.log",
@@ -57,7 +58,7 @@ use rule assemble_grid as assemble_base_grid with:
             caption="../workflow/report/grid.rst",
             category="Grids",
             subcategory="{character}",
-            labels={"of": "base", "columns x rows": "weights x epochs"},
+            labels={"what": "base: weights x epochs"},
         ),
     log:
         "logs/assemble_grid/{character}.log",

@@ -49,7 +49,7 @@ use rule assemble_grid as assemble_sheet with:
             caption="../workflow/report/sheet.rst",
             category="Grids",
             subcategory="{character}",
-            labels={"of": "{variant}", "columns x rows": "{sheet}"},
+            labels={"what": "{variant}: {sheet}"},
         ),
     log:
         "logs/assemble_sheet/{character}/{variant}/{sheet}.log",
@@ -68,7 +68,7 @@ use rule assemble_grid as assemble_sweep with:
             caption="../workflow/report/sweep.rst",
             category="Grids",
             subcategory="{character}",
-            labels={"of": "{sweep}", "columns x rows": "weights x variants"},
+            labels={"what": "{sweep}: weights x variants"},
         ),
     log:
         "logs/assemble_sweep/{character}/{sweep}.log",
@@ -85,7 +85,7 @@ use rule assemble_grid as assemble_sweep_epochs with:
             caption="../workflow/report/sweep_epochs.rst",
             category="Grids",
             subcategory="{character}",
-            labels={"of": "{sweep}", "columns x rows": "epochs x variants"},
+            labels={"what": "{sweep}: epochs x variants"},
         ),
     log:
         "logs/assemble_sweep/{character}/{sweep}.epochs.log",

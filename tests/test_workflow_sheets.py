@@ -81,5 +81,5 @@ def test_snakemakes_own_report_says_what_each_grid_is(house):
     house.build(*targets)
     house.build("--report", "report.html", *targets)
     text = (house.folder / "report.html").read_text(encoding="utf-8")
-    for words in ("weights x variants", "the grid seeds of grid.sheets", "the sweep rates down"):
+    for words in ("rates: weights x variants", "base: seeds", "the grid seeds of grid.sheets", "the sweep rates down"):
         assert words in text, words
