@@ -57,7 +57,7 @@ class LoraLayer(torch.nn.Module):
         batch, channels, height, width = x.shape
         rows = x.permute(0, 2, 3, 1).reshape(-1, channels)
         down, up = self.down.flatten(1), self.up.flatten(1)
-        y = LowRankLinear.apply(rows, base.weight.flatten(1), base.bias, down, up, self.factor)
+        y = LowRankLinear.apply(rows, base.weight.flatten(1), base.bias, down, up, self.factor, True)
         return y.view(batch, height, width, -1).permute(0, 3, 1, 2)
 
     def _drops(self) -> bool:

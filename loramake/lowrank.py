@@ -29,13 +29,21 @@ _CALL = 300_000
 _KEPT = 2**18
 
 
-def multiply(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
+def multiply(
+    x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None, *, conv: bool = False
+) -> torch.Tensor:
     """x·weightᵀ + bias for (N, in) and (out, in), without gradient.
 
-    On a CPU through oneDNN, which is about twice as fast as the BLAS of PyTorch's wheels on AMD processors.
+    On a CPU through oneDNN, which is about twice as fast as the BLAS of PyTorch's wheels on AMD processors; on Intel's
+    that BLAS, MKL, is faster.
+
+    Args:
+        conv: the product is a 1x1 convolution, which PyTorch computes through oneDNN everywhere: so do we, since
+            optimizers blow up what another rounding does to tiny gradients.
     """
     # torch.compile knows this operator with constant weights alone
-    if _ONEDNN and not torch.compiler.is_compiling() and x.device.type == "cpu" and x.dtype == torch.float32:
+    wanted = _ONEDNN and (conv or not _INTEL) and not torch.compiler.is_compiling()
+    if wanted and x.device.type == "cpu" and x.dtype == torch.float32:
         return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
     return functional.linear(x, weight, bias)
 
@@ -76,14 +84,15 @@ class LowRankLinear(torch.autograd.Function):
         down: torch.Tensor,  # (r, in)
         up: torch.Tensor,  # (out, r)
         scale: float,
+        conv: bool = False,  # see `multiply`
     ) -> torch.Tensor:
-        ctx.scale = scale
+        ctx.scale, ctx.conv = scale, conv
         if merges_pay(x.shape[0], weight.shape[1], weight.shape[0]):
             merged = torch.addmm(weight, up, down, alpha=scale)
             ctx.save_for_backward(x, weight, down, up, merged if merged.numel() <= _KEPT else None)
-            return multiply(x, merged, bias)
+            return multiply(x, merged, bias, conv=conv)
         ctx.save_for_backward(x, weight, down, up, None)
-        y = multiply(x, weight, bias)
+        y = multiply(x, weight, bias, conv=conv)
         return y.addmm_(multiply(x, down), up.t(), alpha=scale)
 
     @staticmethod
@@ -100,7 +109,7 @@ class LowRankLinear(torch.autograd.Function):
         if wants_x and merged:
             if merged_weight is None:
                 merged_weight = torch.addmm(weight, up, down, alpha=scale)
-            grad_x = multiply(grad, merged_weight.t())
+            grad_x = multiply(grad, merged_weight.t(), conv=ctx.conv)
         elif wants_x:
             grad_x = multiply(grad, weight.t()).addmm_(low_grad, down, alpha=scale)
         if wants_factors and through_full:
@@ -110,4 +119,4 @@ class LowRankLinear(torch.autograd.Function):
             grad_up, grad_down = multiply_columns(grad, multiply(x, down)), low_grad.t() @ x
         if wants_factors:
             grad_up, grad_down = grad_up.mul_(scale), grad_down.mul_(scale)
-        return grad_x, None, None, grad_down, grad_up, None
+        return grad_x, None, None, grad_down, grad_up, None, None
