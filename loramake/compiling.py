@@ -11,6 +11,7 @@ import torch
 from loramake.attending import NarrowProcessor
 from loramake.errors import UserError
 from loramake.stepping import Batch
+from loramake.unetblocks import GEGLU
 
 if TYPE_CHECKING:
     from loramake.trainer import Trainer
@@ -26,8 +27,6 @@ def compile_blocks(unet: torch.nn.Module) -> int:
     Without gradients (validation, the look at an epoch's effect) the blocks run as they are: that would be another
     graph, for a few passes. Attention that is faster without a graph stays out of it.
     """
-    from diffusers.models.activations import GEGLU
-
     torch._dynamo.config.recompile_limit = _GRAPHS
     for layer in unet.modules():
         if isinstance(layer, GEGLU):
