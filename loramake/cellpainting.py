@@ -62,7 +62,9 @@ def paint_cells(
                 model = _load(base_model, base_model_config, vae, place)
                 said = {"v_parameterization": look.v_parameterization, "zero_terminal_snr": look.zero_terminal_snr}
                 model = as_set(model, **said)
-                for share in shares_that_fit(of_model, model, place):
+                # processes that take turns must see the same batches, and free memory changes; their models are small
+                shares = shares_that_fit(of_model, model, place) if turns.alone else [of_model]
+                for share in shares:
                     _paint_share(model, share, keep, batch_size, turns, bar)
 
 

@@ -39,7 +39,7 @@ def paint_in_shares(
     painters = min(count_processes(model, device, threads, batches) for model in models_used)
     settings = {"device": device, "batch_size": batch_size, "threads": max(1, threads // painters), **models}
     context = multiprocessing.get_context("fork" if FORKS else "spawn")
-    turns = Turns(context)
+    turns = Turns(context, painters)
     if painters > 1 and FORKS:
         # before the others start, so that they need not
         import loramake.cellpainting  # noqa: F401
@@ -48,6 +48,10 @@ def paint_in_shares(
         _paint(cells, keep, {**settings, "turns": turns})
     except BaseException:
         turns.stop()
+        # what they share with this process is used again once it is free: none may write there any more
+        for process, _ in others:
+            process.terminate()
+            process.join()
         raise
     failures = [_wait(process, end) for process, end in others]
     for failure in failures:

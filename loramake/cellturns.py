@@ -16,9 +16,11 @@ class Turns:
 
     Args:
         context: of the processes, in which this is handed over when they start.
+        processes: how many take turns.
     """
 
-    def __init__(self, context: BaseContext | None = None) -> None:
+    def __init__(self, context: BaseContext | None = None, processes: int = 1) -> None:
+        self.alone = processes == 1
         context = context or multiprocessing.get_context()
         self._next, self._drawn = context.Value("q", 0), context.Value("q", 0)
         self._passed = 0
