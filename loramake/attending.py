@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import torch
 from torch.nn import functional
 
 from loramake.cliptext import TextEncoder
 from loramake.unet import UNet
+from loramake.unetblocks import attend_with
 
 _WIDEST = 8  # channels of a head; from 16 on the fused kernel is as fast or faster
 _FEWEST_SCORES = 2**11  # of one head; below, the fused kernel's one call wins
@@ -100,10 +102,7 @@ class NarrowProcessor:
         encoder_hidden_states: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Attention of (B, N, C) to itself or to (B, M, context), as SD1's transformer blocks use it: without mask."""
-        states = hidden_states if encoder_hidden_states is None else encoder_hidden_states
-        parts = (attn.to_q(hidden_states), attn.to_k(states), attn.to_v(states))
-        q, k, v = (part.unflatten(-1, (attn.heads, -1)).transpose(1, 2) for part in parts)
-        return attn.to_out[1](attn.to_out[0](attend(q, k, v).transpose(1, 2).flatten(2)))
+        return attend_with(attend, attn, hidden_states, encoder_hidden_states)
 
 
 def _attend_back(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
@@ -129,14 +128,9 @@ def use_xformers(unet: UNet) -> None:
     """Let the U-Net attend through the xformers library, which must be there."""
     from xformers.ops import memory_efficient_attention
 
-    def attend_with_library(
-        attention: torch.nn.Module, hidden_states: torch.Tensor, encoder_hidden_states: torch.Tensor | None = None
-    ) -> torch.Tensor:
-        states = hidden_states if encoder_hidden_states is None else encoder_hidden_states
-        parts = (attention.to_q(hidden_states), attention.to_k(states), attention.to_v(states))
-        # (B, N, heads, d)
-        y = memory_efficient_attention(*(part.unflatten(-1, (attention.heads, -1)) for part in parts))
-        return attention.to_out[1](attention.to_out[0](y.flatten(2)))
+    def attend_by_library(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        # it takes and gives (B, N, heads, d)
+        return memory_efficient_attention(*(part.transpose(1, 2) for part in (q, k, v))).transpose(1, 2)
 
     for layer in unet.attentions():
-        layer.set_processor(attend_with_library)
+        layer.set_processor(partial(attend_with, attend_by_library))

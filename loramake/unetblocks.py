@@ -7,6 +7,7 @@ tell layers by.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -71,13 +72,24 @@ class Upsample2D(nn.Module):
         return self.conv(functional.interpolate(x, mode="nearest", **wider))
 
 
-def attend_plainly(attention: Attention, hidden_states: Tensor, encoder_hidden_states: Tensor | None = None) -> Tensor:
-    """What an `Attention` does: (B, N, C) to itself, or to (B, M, context)."""
+def attend_with(
+    attend: Callable[[Tensor, Tensor, Tensor], Tensor],
+    attention: Attention,
+    hidden_states: Tensor,
+    encoder_hidden_states: Tensor | None = None,
+) -> Tensor:
+    """What an `Attention` does: (B, N, C) to itself, or to (B, M, context).
+
+    Args:
+        attend: of queries (B, heads, N, d), keys and values (B, heads, M, d): (B, heads, N, d).
+    """
     states = hidden_states if encoder_hidden_states is None else encoder_hidden_states
     parts = (attention.to_q(hidden_states), attention.to_k(states), attention.to_v(states))
-    q, k, v = (part.view(len(part), part.shape[1], attention.heads, -1).transpose(1, 2) for part in parts)
-    y = functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
-    return attention.to_out[1](attention.to_out[0](y))
+    q, k, v = (part.unflatten(-1, (attention.heads, -1)).transpose(1, 2) for part in parts)
+    return attention.to_out[1](attention.to_out[0](attend(q, k, v).transpose(1, 2).flatten(2)))
+
+
+attend_plainly = partial(attend_with, functional.scaled_dot_product_attention)
 
 
 class Attention(nn.Module):
