@@ -46,13 +46,6 @@ class BankLayer(torch.nn.Module):
         y = self._rows(x.permute(0, 2, 3, 1).reshape(batch, height * width, channels))
         return y.view(batch, height, width, -1).permute(0, 3, 1, 2)
 
-    def merged(self, taken: Sequence[tuple[int, float]]) -> Tensor:
-        """The base's weight with adapters, each times its factor, added in."""
-        weight = self.base.weight.flatten(1)
-        for adapter, factor in taken:
-            weight = torch.addmm(weight, self.up[adapter], self.down[adapter], alpha=factor)
-        return weight.view_as(self.base.weight)
-
     def _rows(self, x: Tensor) -> Tensor:
         """(B, N, in) → (B, N, out)."""
         weight, bias = self.base.weight.flatten(1), self.base.bias
@@ -158,7 +151,12 @@ class LoraBank:
     @staticmethod
     def weigh(layer: torch.nn.Module, taken: Sequence[tuple[int, float]]) -> Tensor:
         """The weight of a layer, on which a bank may be, with adapters merged in, each times its factor."""
-        return layer.merged(taken) if isinstance(layer, BankLayer | ConvBankLayer) else layer.weight
+        if not isinstance(layer, BankLayer | ConvBankLayer):
+            return layer.weight
+        weight = layer.base.weight.flatten(1)
+        for adapter, factor in taken:
+            weight = torch.addmm(weight, layer.up[adapter].flatten(1), layer.down[adapter].flatten(1), alpha=factor)
+        return weight.view_as(layer.base.weight)
 
     @contextmanager
     def using(self, *choices: Choice) -> Iterator[None]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -32,13 +30,6 @@ class ConvBankLayer(torch.nn.Module):
         for choice in self._current.choices:
             self._add(y, x, choice)
         return y
-
-    def merged(self, taken: Sequence[tuple[int, float]]) -> Tensor:
-        """The base's weight with adapters, each times its factor, added in."""
-        weight = self.base.weight.flatten(1)
-        for adapter, factor in taken:
-            weight = torch.addmm(weight, self.up[adapter].flatten(1), self.down[adapter].flatten(1), alpha=factor)
-        return weight.view_as(self.base.weight)
 
     def _add(self, y: Tensor, x: Tensor, choice: Choice) -> None:
         """Add to y (B, out, h, w), in place, what one choice makes of x (B, in, H, W)."""
