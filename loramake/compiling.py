@@ -11,12 +11,11 @@ import torch
 from loramake.attending import NarrowProcessor
 from loramake.errors import UserError
 from loramake.stepping import Batch
-from loramake.unetblocks import GEGLU
+from loramake.unetblocks import BasicTransformerBlock
 
 if TYPE_CHECKING:
     from loramake.trainer import Trainer
 
-BLOCK = "BasicTransformerBlock"
 # graphs of one block's code: a U-Net has blocks of four widths, each at batches of one and of several pictures
 _GRAPHS = 64
 
@@ -28,10 +27,7 @@ def compile_blocks(unet: torch.nn.Module) -> int:
     graph, for a few passes. Attention that is faster without a graph stays out of it.
     """
     torch._dynamo.config.recompile_limit = _GRAPHS
-    for layer in unet.modules():
-        if isinstance(layer, GEGLU):
-            layer.__class__ = GEGLU  # plain gates, which a graph joins with what is around them
-    blocks = [module for module in unet.modules() if type(module).__name__ == BLOCK]
+    blocks = [module for module in unet.modules() if isinstance(module, BasicTransformerBlock)]
     for block in blocks:
         for attention in (block.attn1, block.attn2):
             if isinstance(attention.processor, NarrowProcessor):

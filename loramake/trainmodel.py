@@ -33,7 +33,8 @@ def load_frozen(
         model.text_encoder.enable_gradient_checkpointing()
     if device.type == "cpu" and dtype == torch.float32:
         use_narrow_attention(model.unet, model.text_encoder)
-        use_lean_gates(model.unet)
+        if not recipe.torch_compile:  # a graph joins plain gates with what is around them
+            use_lean_gates(model.unet)
         # the order that oneDNN's convolutions want; otherwise each backward pass puts the weights into it anew
         model.unet.to(memory_format=torch.channels_last)
     if recipe.xformers:
