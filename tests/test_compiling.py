@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from trainable import SETTINGS, make_base, make_dataset, make_latents
+from trainable import SETTINGS, make_ground
 
 from loramake.abilities import training_refusals
 from loramake.capabilities import Capabilities, Card, probe
@@ -17,10 +17,7 @@ LIMIT = 1e-5
 
 @pytest.fixture(scope="module")
 def ground(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("ground")
-    base = make_base(folder / "base.safetensors")
-    make_latents(make_dataset(folder / "dataset"), base, folder / "latents", folder / "cache")
-    return folder
+    return make_ground(tmp_path_factory.mktemp("ground"))
 
 
 def losses(ground, folder, **changes):

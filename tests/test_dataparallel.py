@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from trainable import SETTINGS, make_base, make_dataset, make_latents
+from trainable import SETTINGS, make_ground
 
 from loramake import dataparallel
 from loramake.errors import UserError
@@ -29,10 +29,7 @@ def train(ground, folder, **options):
 
 @pytest.fixture(scope="module")
 def ground(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("it's тест")
-    base = make_base(folder / "base.safetensors")
-    make_latents(make_dataset(folder / "dataset", repeats=3), base, folder / "latents", folder / "cache")
-    return folder
+    return make_ground(tmp_path_factory.mktemp("it's тест"), repeats=3)
 
 
 def start(ground, folder, **settings):

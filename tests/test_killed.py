@@ -7,17 +7,14 @@ import time
 
 import pytest
 from killing import Tally, finish, kill_and_finish, outcome, start
-from trainable import make_base, make_dataset, make_latents
+from trainable import make_ground
 
 
 @pytest.fixture(scope="module")
 def ground(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("ground")
-    base = make_base(folder / "base.safetensors")
-    make_latents(make_dataset(folder / "dataset"), base, folder / "latents", folder / "cache")
     import tensorboardX  # noqa: F401
 
-    return folder
+    return make_ground(tmp_path_factory.mktemp("ground"))
 
 
 def test_killed_runs_end_like_whole_ones(ground, tmp_path):

@@ -10,7 +10,8 @@ import re
 
 import pytest
 import torch
-from tinymodels import as_diffusers, tiny_models
+from theirmodels import as_diffusers
+from tinymodels import tiny_models
 
 from loramake import lora
 from loramake.checkpoints import save_tensors

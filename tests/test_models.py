@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from tinymodels import as_diffusers, tiny_models
+from theirmodels import as_diffusers
+from tinymodels import tiny_models
 from vectors import vectors
 
 from loramake.checkpoints import SafetensorsFile, open_weights, save_single_file, save_tensors

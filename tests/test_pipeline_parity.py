@@ -7,7 +7,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from test_bank import random_lora
-from tinymodels import as_diffusers, tiny_models
+from theirmodels import as_diffusers
+from tinymodels import tiny_models
 
 from loramake.bank import LoraBank, load_bank
 from loramake.denoising import seeded_noise

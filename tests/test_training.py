@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors import safe_open
-from trainable import SETTINGS, make_base, make_dataset, make_latents
+from trainable import SETTINGS, make_base, make_ground
 
 from loramake import trainloop
 from loramake.errors import UserError
@@ -22,11 +22,7 @@ from loramake.training import train_lora
 
 @pytest.fixture(scope="module")
 def ground(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("it's тест")
-    base = make_base(folder / "base.safetensors")
-    dataset = make_dataset(folder / "dataset")
-    make_latents(dataset, base, folder / "latents", folder / "cache")
-    return folder
+    return make_ground(tmp_path_factory.mktemp("it's тест"))
 
 
 @pytest.fixture(autouse=True)

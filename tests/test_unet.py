@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tinymodels import TEXT, UNET, VAE, as_diffusers, tiny_models
+from theirmodels import as_diffusers
+from tinymodels import TEXT, UNET, VAE, tiny_models
 
 from loramake import lora
 from loramake.autoencoder import Autoencoder

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 
 from loramake.autoencoder import Autoencoder
@@ -49,19 +47,3 @@ def tiny_models(seed: int = 0, layers: int = 1) -> StableDiffusion1:
     for model in (unet, vae, text_encoder):
         model.eval().requires_grad_(False)
     return StableDiffusion1(text_encoder, unet, vae, None, 0.18215, "epsilon")
-
-
-def as_diffusers(models: StableDiffusion1) -> StableDiffusion1:
-    """The same weights in the classes of diffusers and transformers."""
-    from diffusers import AutoencoderKL, UNet2DConditionModel
-    from transformers import CLIPTextConfig, CLIPTextModel
-
-    theirs = {
-        "unet": UNet2DConditionModel.from_config(dict(models.unet.config)),
-        "vae": AutoencoderKL.from_config(dict(models.vae.config)),
-        "text_encoder": CLIPTextModel(CLIPTextConfig(**models.text_encoder.config)),
-    }
-    for part, model in theirs.items():
-        model.load_state_dict(getattr(models, part).state_dict())
-        model.eval().requires_grad_(False)
-    return replace(models, **theirs)

@@ -61,3 +61,10 @@ def make_latents(dataset: Path, base: Path, out: Path, cache: Path, **changes) -
         **changes,
     }
     return cache_latents(dataset, out, cache, **options)
+
+
+def make_ground(folder: Path, *, repeats: int = 2) -> Path:
+    """What a training is made from, in `folder`: `base.safetensors`, `dataset` and `latents`."""
+    base = make_base(folder / "base.safetensors")
+    make_latents(make_dataset(folder / "dataset", repeats=repeats), base, folder / "latents", folder / "cache")
+    return folder

@@ -184,7 +184,8 @@ def draw_picture(path: Path, number: int) -> None:
 
 def write_tiny_model(folder: Path) -> None:
     """A random SD1-type model of about a million weights, as a folder in diffusers layout."""
-    from tinymodels import as_diffusers, tiny_models
+    from theirmodels import as_diffusers
+    from tinymodels import tiny_models
 
     models = as_diffusers(tiny_models())
     for part in ("unet", "vae", "text_encoder"):
