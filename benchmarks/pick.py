@@ -34,7 +34,7 @@ FIRST_SEED, SECOND_SEED = 5_000, 90_000
 NEAR = 3  # cells that are drawn again beside the picked one
 
 # training seed by learning rates: the demo's, a twentieth of them, ten times as high
-RATES = ("", "text_encoder_lr=7.5e-5__unet_lr=1.25e-4", "text_encoder_lr=0.015__unet_lr=0.025")
+RATES = ("", "text_encoder_lr=1.5e-4__unet_lr=2.5e-4", "text_encoder_lr=0.03__unet_lr=0.05")
 VARIANTS = ["__".join(filter(None, (f"seed={seed}", rates))) for seed in (1, 2, 3) for rates in RATES]
 
 Place = tuple[int, float]
