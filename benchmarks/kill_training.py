@@ -21,7 +21,7 @@ sys.path[:0] = [str(HOUSE), str(HOUSE / "tests")]
 
 import tensorboardX  # noqa: E402, F401
 from killing import Tally, finish, kill_and_finish, outcome, start  # noqa: E402
-from trainable import make_base, make_dataset, make_latents  # noqa: E402
+from trainable import make_ground  # noqa: E402
 from workflowhouse import House, draw_picture, write_tiny_model  # noqa: E402
 
 # each of them ends with other files, so each has its own run that is left alone
@@ -51,9 +51,7 @@ def kill_processes(kills: int, draw: random.Random) -> Tally:
     """Kill training processes; what they leave must come out as if nothing had happened."""
     tally = Tally()
     with tempfile.TemporaryDirectory() as place:
-        ground = Path(place)
-        base = make_base(ground / "base.safetensors")
-        make_latents(make_dataset(ground / "dataset"), base, ground / "latents", ground / "cache")
+        ground = make_ground(Path(place))
         whole: dict[int, tuple[dict[str, bytes], float]] = {}
         number = 0
         while tally.kills < kills:

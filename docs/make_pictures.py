@@ -17,7 +17,7 @@ from PIL import Image
 
 DOCS = Path(__file__).resolve().parent
 # a tenth of the demo's learning rate, the demo's own, and four times that
-RATES = "unet_lr=2.5e-4+0.0025+0.01"
+RATES = "unet_lr=5e-4+5e-3+0.02"
 SHORT = ["train={max_train_epochs: 3}", 'grid={weights: "0, 0.6, 0.8, 1"}']
 WIDTHS = {"grid": 1600, "sweep": 1120}  # px, of the JPEG
 QUALITY = 88
