@@ -10,8 +10,10 @@ from loramake.outcomes import Pick
 
 # what the figures of docs/pick.md say; one that is not listed is shown under its own name alone
 MEANINGS = {
-    "score": "what the pick maximises: gain × trigger × obedience, the last two at most 1; 0 where something is broken",
+    "score": "what the pick maximises: gain × likeness × obedience, these at most 1; 0 where something is broken",
     "gain": "share of the base model's loss on her pictures that is gone",
+    "likeness": "how much of her the pictures of the grid show, as the model sees it; 1 is as much as her own pictures",
+    "obedience": "how far these pictures show what else their prompts ask for; 1 is as far as the base model's",
     "trigger": "how much her name changes a prediction, against a clothes or background tag",
     "clothes": "how far it follows clothes tags beside her name; 1 is as far as the base model",
     "background": "how far it follows background tags beside her name; 1 is as far as the base model",

@@ -14,7 +14,9 @@ from loramake.errors import UserError
 
 PROBED_WEIGHT = 0.9  # up to which a normal LoRA breaks nothing
 LEAST_CHANGE = 0.005  # of what the base misses on her pictures: less than this is no effect
-CLOSE = 0.02  # scores so close together, relatively, are equal: the earlier epoch and the lower weight win
+CLOSE = 0.001  # scores so close together, relatively, are equal: the earlier epoch and the lower weight win
+LEARNED = 0.5  # a gain from which she has been learned, however little the trigger alone does
+ENOUGH = 0.5  # obedience in the cells from which what was asked for is there, as counted on the demo's pictures
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,8 @@ class Row:
         pictures: cells that were drawn here.
         broken: those of them that are black, flat, burnt or noise.
         tags: share of the wished tags that a tagger sees in the cells.
+        likeness: how much of what the LoRA knows of her the cells show; 1 is as much as her own pictures do.
+        obedience: how far the cells show what their prompts ask for beside her; 1 is as far as the base's.
     """
 
     epoch: int
@@ -45,6 +49,8 @@ class Row:
     pictures: int = 0
     broken: int = 0
     tags: float | None = None
+    likeness: float | None = None
+    obedience: float | None = None
 
     @property
     def is_finite(self) -> bool:
@@ -57,15 +63,24 @@ class Row:
         return min(self.clothes or 0.0, self.background or 0.0)
 
     @property
+    def hers(self) -> float:
+        """How much of her is there, 0 to 1: in the cells, else in the predictions."""
+        return min(1.0, max(0.0, self.trigger if self.likeness is None else self.likeness))
+
+    @property
+    def obeyed(self) -> float:
+        """How far it does what it is told, 0 to 1: in the cells, else in the predictions."""
+        return min(1.0, max(0.0, self.control if self.obedience is None else self.obedience / ENOUGH))
+
+    @property
     def score(self) -> float:
-        """What the rule maximises: gain × trigger × control, the last two at most 1; 0 where something is broken.
+        """What the rule maximises: gain × hers × obeyed; 0 where something is broken.
 
         With a tagger, times the share of wished tags that is seen.
         """
         if not self.is_finite or self.broken:
             return 0.0
-        seen = 1.0 if self.tags is None else self.tags
-        return max(0.0, self.gain) * min(1.0, max(0.0, self.trigger)) * min(1.0, max(0.0, self.control)) * seen
+        return max(0.0, self.gain) * self.hers * self.obeyed * (1.0 if self.tags is None else self.tags)
 
 
 @dataclass(frozen=True)
@@ -74,7 +89,7 @@ class Limits:
 
     Attributes:
         least_gain: below it, everywhere, the LoRA is broken.
-        least_trigger: below it at the picked cell the LoRA is under-trained.
+        least_trigger: below it at the picked cell the LoRA is under-trained, unless its gain is LEARNED.
         least_control: below it at weight 0.9 the LoRA is over-trained.
     """
 
@@ -102,6 +117,12 @@ def best(rows: Sequence[Row]) -> Row:
     if highest <= 0:
         return max(rows, key=lambda row: (row.is_finite, row.gain if row.is_finite else 0.0, -row.epoch, -row.weight))
     return min((row for row in rows if row.score >= (1 - CLOSE) * highest), key=lambda row: (row.epoch, row.weight))
+
+
+def best_learned(rows: Sequence[Row]) -> int | None:
+    """The epoch that describes her pictures best; None where none does better than the base."""
+    learned = [row for row in rows if row.is_finite and row.gain > 0]
+    return max(learned, key=lambda row: row.gain).epoch if learned else None
 
 
 def pick(rows: Sequence[Row], probes: Sequence[Row], limits: Limits, *, held_out: bool) -> Pick:
@@ -148,14 +169,15 @@ def _judge(row: Row, rows: Sequence[Row], probes: Sequence[Row], limits: Limits)
             f"Broken: nowhere does it describe her pictures better than the base model (gain {row.gain:.2f} at most, "
             f"{limits.least_gain:g} wanted). Lower train.unet_lr and train.text_encoder_lr."
         )
-    if row.trigger < limits.least_trigger:
+    if row.trigger < limits.least_trigger and row.gain < LEARNED:
         return "under-trained", (
             f"Under-trained: the trigger changes a prediction only {row.trigger:.2f} times as much as a clothes or "
             f"background tag does ({limits.least_trigger:g} wanted). Raise train.unet_lr, or train longer."
         )
     for probe in (p for p in probes if p.epoch == row.epoch):
         weak = min(("clothes", "background"), key=lambda kind: getattr(probe, kind) or 0.0)
-        if probe.broken or not probe.is_finite or probe.control < limits.least_control:
+        disobeys = probe.is_finite and probe.control < limits.least_control and not _cells_obey(row.epoch, rows)
+        if probe.broken or not probe.is_finite or disobeys:
             found = (
                 f"{weak} tags move it {getattr(probe, weak):.2f} times as far as the base" if probe.is_finite else "NaN"
             )
@@ -164,6 +186,13 @@ def _judge(row: Row, rows: Sequence[Row], probes: Sequence[Row], limits: Limits)
                 f"{limits.least_control:g} wanted). Lower train.unet_lr, or train fewer epochs."
             )
     return "good", f"Epoch {row.epoch} at weight {row.weight:g}."
+
+
+def _cells_obey(epoch: int, rows: Sequence[Row]) -> bool:
+    """Whether the cells at the highest ordinary weight show what they should, whatever predictions say."""
+    ordinary = [row for row in rows if row.epoch == epoch and row.weight <= PROBED_WEIGHT and row.obedience is not None]
+    highest = max(ordinary, key=lambda row: row.weight, default=None)
+    return highest is not None and not highest.broken and highest.obedience >= ENOUGH
 
 
 def _evidence(row: Row, rows: Sequence[Row], held_out: bool) -> str:
@@ -178,6 +207,10 @@ def _evidence(row: Row, rows: Sequence[Row], held_out: bool) -> str:
         f"clothes {row.clothes:.2f} and background {row.background:.2f} of the base's obedience",
         f"drift {row.drift:.2f}",
     ]
+    if row.likeness is not None:
+        parts.append(f"likeness of the cells {row.likeness:.2f}")
+    if row.obedience is not None:
+        parts.append(f"their obedience {row.obedience:.2f}")
     if row.tags is not None:
         parts.append(f"{100 * row.tags:.0f} % of the wished tags seen")
     return "; ".join(parts) + "." + "".join(_beyond(row, rows))
@@ -201,12 +234,12 @@ def _loses(row: Row, other: Row) -> str:
     """What is worst about another cell."""
     if other.broken or not other.is_finite:
         return "break pictures"
-    names = {"gain": "describe her less well", "trigger": "answer the trigger less", "control": "obey less"}
+    names = {"gain": "describe her less well", "hers": "show less of her", "obeyed": "obey less"}
     falls = {name: getattr(row, name) - getattr(other, name) for name in names}
     worst = max(falls, key=falls.__getitem__)
     if falls[worst] <= 0.01:
         return "gain nothing"
-    return f"{names[worst]}: {worst} {getattr(other, worst):.2f}"
+    return f"{names[worst]}: {getattr(row, worst):.2f} falls to {getattr(other, worst):.2f}"
 
 
 def as_json(pick: Pick, rows: Sequence[Row], *, character: str, variant: str, **more: object) -> dict[str, object]:

@@ -16,8 +16,8 @@ from torch import Tensor
 from loramake.bank import BASE, LoraBank
 from loramake.models import StableDiffusion1
 from loramake.noise import add_noise, alphas_cumprod, draw, velocity
-from loramake.textencode import encode
-from loramake.tokens import choose_length, text_ids, windows
+from loramake.pickingtexts import text_reader
+from loramake.tokens import choose_length, text_ids
 
 TIMES = (125, 375, 625, 875)  # of the loss: the middles of four equal parts, as in validation
 WISH_TIME = 800  # noise so strong that the prompt decides what is to be seen
@@ -168,20 +168,9 @@ class Gauge:
             return self._model.unet(probe.noisy, probe.times, context, return_dict=False)[0].float()
 
     def _encoder(self, adapter: int, weight: float) -> Callable[[str], Tensor]:
-        """A function from a text to its states (1, n, dim) with this adapter; each text is encoded once."""
-        known: dict[str, Tensor] = {}
-
-        def states(text: str) -> Tensor:
-            if text not in known:
-                ids = torch.tensor([windows(text_ids(self._model.tokenizer, text), self._length)])
-                with self._bank.using(
-                    self._bank.choose([adapter] * ids.shape[1], [weight] * ids.shape[1], like=self._like)
-                ):
-                    known[text] = encode(self._model.text_encoder, ids.to(self._like.device), self._clip_skip)
-                known[text] = known[text].to(self._like.dtype)
-            return known[text]
-
-        return states
+        """A function from a text to its states with this adapter."""
+        how = {"clip_skip": self._clip_skip, "length": self._length}
+        return text_reader(self._model, self._bank, adapter, weight, **how)
 
 
 def _batches(samples: Sequence[Sample]) -> Iterator[list[Sample]]:

@@ -20,13 +20,14 @@ class Ground:
     """What figures are measured on and with, beside the LoRA itself.
 
     Args:
-        base_model, base_model_config, device: see the config.
+        base_model, base_model_config, vae, device: see the config.
         pictures: with their latents.
         trigger, wishes, clip_skip, v_parameterization, zero_terminal_snr: see `pickingfigures.Gauge` and the config.
     """
 
     base_model: str
     base_model_config: str
+    vae: str
     device: str
     pictures: Sequence[tuple[Picture, LatentFile]]
     trigger: str
@@ -42,6 +43,17 @@ class Ground:
         models = [content_hash(self.base_model, cache / "models.json"), self.base_model_config]
         how = [self.clip_skip, self.v_parameterization, self.zero_terminal_snr, SEED, REVISIONS["pick"]]
         return hash_value([facts, self.trigger, asked, models, how])
+
+    def viewing_recipe(self, judge: str, cache: Path) -> str:
+        """Hash of what a look at a picture depends on.
+
+        Args:
+            judge: digest of the LoRA that is looked with.
+        """
+        vae = content_hash(self.vae, cache / "models.json", setting="vae") if self.vae else ""
+        models = [content_hash(self.base_model, cache / "models.json"), self.base_model_config, vae, judge]
+        how = [self.clip_skip, self.v_parameterization, self.zero_terminal_snr, SEED, REVISIONS["pick"]]
+        return hash_value([models, how])
 
 
 def choose_pictures(

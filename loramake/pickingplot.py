@@ -11,6 +11,8 @@ from loramake.picking import Limits, Pick, Row
 
 LINES = {
     "gain": ("tab:blue", "gain: loss gone on her pictures"),
+    "likeness": ("tab:brown", "likeness of the cells to her"),
+    "obedience": ("tab:olive", "prompts obeyed in the cells"),
     "trigger": ("tab:orange", "trigger: pull of her name"),
     "clothes": ("tab:green", "clothes tags obeyed"),
     "background": ("tab:purple", "background tags obeyed"),
@@ -64,7 +66,7 @@ def _draw_table(axes: object, pick: Pick, rows: Sequence[Row]) -> None:
     axes.set_yticks(range(len(epochs)), [str(epoch) for epoch in epochs])
     axes.set_xlabel("weight")
     axes.set_ylabel("epoch")
-    axes.set_title("score = gain x trigger x control", fontsize=9)
+    axes.set_title("score = gain x likeness x obedience", fontsize=9)
 
 
 def _rectangle(across: int, down: int, **look: object) -> object:

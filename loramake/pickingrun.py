@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from loramake.errors import UserError
 from loramake.files import hash_value, read_json, to_json, write_text
 from loramake.lorahash import lora_digest
-from loramake.picking import PROBED_WEIGHT, Limits, Row, as_json, best, check_applies, pick
-from loramake.pickingcells import Drawn, Place, examine, read_cells, tag_reader
+from loramake.picking import PROBED_WEIGHT, Limits, Row, as_json, best, best_learned, check_applies, pick
+from loramake.pickingcells import Cells, Drawn, Place, examine, read_cells, tag_reader
 from loramake.pickingground import Ground, choose_pictures
+from loramake.pickingshown import UNSEEN, Shown, view, word
+
+if TYPE_CHECKING:
+    from loramake.pickingfigures import Gauge
+    from loramake.pickingmodel import Instruments
 
 
 def pick_epoch(
@@ -26,6 +35,7 @@ def pick_epoch(
     variant: str,
     base_model: str,
     base_model_config: str,
+    vae: str,
     device: str,
     trigger: str,
     clip_skip: int,
@@ -65,7 +75,16 @@ def pick_epoch(
     chosen, held_out = choose_pictures(dataset_dir, latents_dir, validation_split, seed, samples)
     wishes = {"clothes": clothes, "background": backgrounds}
     ground = Ground(
-        base_model, base_model_config, device, chosen, trigger, wishes, clip_skip, v_parameterization, zero_terminal_snr
+        base_model,
+        base_model_config,
+        vae,
+        device,
+        chosen,
+        trigger,
+        wishes,
+        clip_skip,
+        v_parameterization,
+        zero_terminal_snr,
     )
     reader = tag_reader(model, tags, trigger=trigger, threshold=general_threshold, device=device, threads=threads)
     drawn = examine(cells, reader)
@@ -74,6 +93,8 @@ def pick_epoch(
     figures = meter.take(places)
     rows = [_row(place, figures[place], drawn.get(place)) for place in places]
     check_applies(rows, Path(lora_dir))
+    shown = meter.look(cells, best_learned(rows))
+    rows = [replace(row, **asdict(shown.get((row.epoch, row.weight), UNSEEN))) for row in rows]
     probe = (best(rows).epoch, PROBED_WEIGHT)
     probes = [_row(probe, meter.take([probe])[probe], drawn.get(probe))]
     limits = Limits(least_gain, least_trigger, least_control)
@@ -95,7 +116,7 @@ class _Meter:
         self._ground, self._files, self._cache, self._threads = ground, files, cache, threads
         self._recipe = ground.recipe(cache)
         self._digests = {epoch: lora_digest(file)[0] for epoch, file in files.items()}
-        self._gauge = None
+        self._numbers = {epoch: number for number, epoch in enumerate(files)}
 
     def take(self, places: Sequence[Place]) -> dict[Place, dict[str, float | None]]:
         """Figures of epochs at weights."""
@@ -104,25 +125,43 @@ class _Meter:
         if missing:
             from tqdm import tqdm
 
-            gauge, numbers = self._load(), {epoch: number for number, epoch in enumerate(self._files)}
+            gauge = self._gauge
             for place in tqdm(missing, desc="figures", unit="cell"):
-                figures = gauge.measure(numbers[place[0]], place[1])
+                figures = gauge.measure(self._numbers[place[0]], place[1])
                 # JSON knows no NaN
                 write_text(
                     paths[place], to_json({k: v if v == v and abs(v) < 1e30 else None for k, v in figures.items()})
                 )
         return {place: read_json(path) for place, path in paths.items()}
 
+    def look(self, cells: Cells, judge: int | None) -> dict[Place, Shown]:
+        """What the cells show, judged by this epoch; nothing without one."""
+        if judge is None:
+            return {}
+        trigger = self._ground.trigger
+        texts = [
+            text for words in (word(prompt, trigger) for prompt in cells.prompts) for text in (words.text, words.rest)
+        ]
+        # loads nothing where everything was looked at before
+        load = functools.cache(lambda: self._instruments.judge(self._numbers[judge], texts))
+        recipe = self._ground.viewing_recipe(self._digests[judge], self._cache)
+        return view(
+            cells, trigger, lambda *picture: load().look_at(*picture), recipe=recipe, cache=self._cache / "seen"
+        )
+
+    @cached_property
+    def _instruments(self) -> Instruments:
+        from loramake.pickingmodel import Instruments
+
+        return Instruments(self._ground, list(self._files.values()), self._threads)
+
+    @cached_property
+    def _gauge(self) -> Gauge:
+        return self._instruments.gauge()
+
     def _path(self, place: Place) -> Path:
         key = hash_value([self._recipe, self._digests[place[0]], place[1]])
         return self._cache / key[:2] / f"{key}.json"
-
-    def _load(self) -> object:
-        if not self._gauge:
-            from loramake.pickingmodel import load_gauge
-
-            self._gauge = load_gauge(self._ground, list(self._files.values()), self._threads)
-        return self._gauge
 
 
 def _checkpoints(lora_dir: Path, epochs: Sequence[int]) -> dict[int, Path]:

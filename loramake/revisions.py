@@ -19,5 +19,5 @@ REVISIONS: dict[str, int] = {
     "cells": 6,
     "sheet": 1,
     "overview": 1,
-    "pick": 2,
+    "pick": 3,
 }

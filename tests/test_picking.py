@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from loramake.errors import UserError
-from loramake.picking import PROBED_WEIGHT, Limits, Row, as_json, best, check_applies, pick
+from loramake.picking import PROBED_WEIGHT, Limits, Row, as_json, best, best_learned, check_applies, pick
 
 LIMITS = Limits(least_gain=0.05, least_trigger=0.6, least_control=0.6)
 GOOD = Row(1, 1.0, gain=0.5, reach=1.0, change=0.7, drift=1.0, trigger=0.9, clothes=1.0, background=0.9, pictures=4)
@@ -45,6 +45,22 @@ def test_obedience_counts_against_strength():
     assert judge([GOOD, replace(strong, background=1.3)]).weight == 1.2
 
 
+def test_what_the_cells_show_counts_instead_of_predictions():
+    weak = replace(GOOD, weight=0.8, gain=0.53, likeness=0.6, obedience=0.95)
+    strong = replace(GOOD, weight=1.15, gain=0.54, background=0.5, likeness=0.95, obedience=0.85)
+    assert judge([weak, strong]).weight == 1.15
+    picked = judge([weak, replace(strong, obedience=0.2)])
+    assert picked.weight == 0.8 and "Higher weights obey less: 1.00 falls to 0.40" in picked.reason
+    # more of her than her own pictures show is no gain
+    assert judge([replace(strong, likeness=1.0), replace(strong, weight=1.3, likeness=1.3)]).weight == 1.15
+
+
+def test_who_judges_is_who_describes_her_best():
+    rows = [replace(GOOD, epoch=epoch, gain=gain) for epoch, gain in ((1, 0.2), (2, 0.5), (3, None))]
+    assert best_learned(rows) == 2
+    assert best_learned([replace(GOOD, gain=-0.1)]) is None
+
+
 def test_one_broken_picture_excludes_a_cell():
     better = replace(GOOD, epoch=2, gain=0.6)
     assert judge([GOOD, better]).epoch == 2
@@ -61,6 +77,10 @@ def test_under_trained_where_the_trigger_does_little():
     assert picked.verdict == "under-trained" and "0.40" in picked.reason
 
 
+def test_a_weak_trigger_is_no_fault_where_her_pictures_are_described_well():
+    assert judge(training([0.3, 0.6], trigger=0.4)).verdict == "good"
+
+
 def test_an_early_epoch_that_obeys_badly_is_under_trained_all_the_same():
     picked = judge(training([0.1, 0.2], trigger=0.3), replace(GOOD, clothes=0.5))
     assert picked.verdict == "under-trained"
@@ -71,6 +91,14 @@ def test_over_trained_where_an_ordinary_weight_no_longer_obeys(lost):
     rows = training([0.3, 0.5])
     picked = judge(rows, replace(GOOD, **{lost: 0.3}))
     assert picked.verdict == "over-trained" and lost in picked.reason and "0.30" in picked.reason
+
+
+def test_cells_that_obey_overrule_predictions_that_do_not():
+    rows = [replace(GOOD, weight=weight, likeness=0.9, obedience=0.8) for weight in (0.8, 1.0)]
+    assert judge(rows, replace(GOOD, background=0.3)).verdict == "good"
+    rows[0] = replace(rows[0], obedience=0.4)
+    assert judge(rows, replace(GOOD, background=0.3)).verdict == "over-trained"
+    assert judge(rows, replace(GOOD, broken=1)).verdict == "over-trained"
 
 
 def test_broken_where_nothing_is_better_than_the_base():
