@@ -18,11 +18,11 @@ from loramake.autoencoder import Autoencoder
 from loramake.bank import BASE, LoraBank
 from loramake.models import StableDiffusion1
 from loramake.noise import add_noise, alphas_cumprod, draw, velocity
+from loramake.pickingfigures import TIMES
 from loramake.pickingshown import Pair, Seen
 from loramake.pickingtexts import text_reader
 from loramake.tokens import choose_length, text_ids
 
-LOOK_TIMES = (125, 375, 625, 875)  # as in `pickingfigures`: coarse and fine marks count alike
 WISH_TIMES = (875,)  # where the prompt decides what is to be seen; at less noise the base knows a picture without words
 JUDGED_AT = 1.0  # the weight that a LoRA is trained at
 
@@ -72,9 +72,9 @@ class Judge:
             rest: those without the trigger; "" where there are none.
         """
         latents = self._encode(pixels)
-        noisy, target = self._noised(latents, name, LOOK_TIMES)
-        plain = self._predict(noisy, LOOK_TIMES, text, BASE)
-        look = pairs(self._predict(noisy, LOOK_TIMES, text, self._adapter) - plain, target - plain)
+        noisy, target = self._noised(latents, name, TIMES)
+        plain = self._predict(noisy, TIMES, text, BASE)
+        look = pairs(self._predict(noisy, TIMES, text, self._adapter) - plain, target - plain)
         if not rest:
             return Seen(look, None)
         noisy, target = self._noised(latents, name, WISH_TIMES)
