@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from loramake import promptreader
 from loramake.prompttree import Alternation, Break, Emphasis, Prompt, Schedule, Sequence, Text
 
-_SPECIAL = re.compile(r"([\\()\[\]:|]|\b(?:AND|BREAK)\b)")
+# a last <word becomes a call of a network with the colon that may follow it
+_SPECIAL = re.compile(r"([\\()\[\]:|]|\b(?:AND|BREAK)\b|<(?=\w*\Z))")
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The webui's prompt language, against cases worked out by hand from its rules."""
 
 import pytest
-from hypothesis import HealthCheck, given, settings, strategies
+from hypothesis import HealthCheck, example, given, settings, strategies
 
 from loramake.errors import UserError
 from loramake.prompts import Piece, at_step, escape, fill_trigger, parse, parse_negative, per_step
@@ -295,6 +295,7 @@ def test_options_alternate(options, steps):
 
 
 @patient
+@example("<_", ":>", 2, 1)  # the schedule's own colon would make a network of it
 @given(WORDS, WORDS, strategies.integers(1, 40), strategies.integers(0, 50))
 def test_a_schedule_changes_once(before, after, steps, when):
     seen = words_of(f"[{escape(before)}:{escape(after)}:{when}]", steps)
