@@ -30,14 +30,18 @@ def serve(line: Connection, memory_number: int) -> None:
     with os.fdopen(memory_number, "r+b") as memory:
         weights, *areas = map_areas(memory, network)
     gradients = areas[task.place]
-    for parameter, weight, gradient in zip(network.parameters(), weights, gradients, strict=True):
+    parameters = list(network.parameters())
+    for parameter, weight in zip(parameters, weights, strict=True):
         parameter.data = weight
-        if parameter.requires_grad:
-            parameter.grad = gradient
     while True:
         batch, factor = pickle.loads(line.recv_bytes())
-        torch._foreach_zero_(gradients)
-        line.send_bytes(pickle.dumps(_backward(model, batch, kept, recipe, prediction_type, factor)))
+        loss = _backward(model, batch, kept, recipe, prediction_type, factor)
+        # a weight without gradient has none in the process that trains either, which then does not look here
+        there = [(place, p.grad) for place, p in zip(gradients, parameters, strict=True) if p.grad is not None]
+        torch._foreach_copy_(*map(list, zip(*there, strict=True)))
+        for parameter in parameters:
+            parameter.grad = None
+        line.send_bytes(pickle.dumps(loss))
 
 
 def _backward(

@@ -30,7 +30,7 @@ class Kind:
 
 
 KINDS = {
-    "AdamW": Kind("torch.optim.AdamW"),
+    "AdamW": Kind("loramake.eageradamw.EagerAdamW"),
     "AdamW8bit": Kind("bitsandbytes.optim.AdamW8bit", "bitsandbytes", cuda=True),
     "PagedAdamW8bit": Kind("bitsandbytes.optim.PagedAdamW8bit", "bitsandbytes", cuda=True),
     "Lion": Kind("lion_pytorch.Lion", "lion-pytorch"),

@@ -111,7 +111,9 @@ def _load_class(name: str, kind: Kind, device: torch.device) -> type[torch.optim
 def optimizer_label(optimizer: torch.optim.Optimizer, arguments: Mapping[str, object]) -> str:
     """Class and given arguments as kohya's `ss_optimizer` writes them."""
     stated = ",".join(f"{key}={value}" for key, value in arguments.items())
-    return f"{type(optimizer).__module__}.{type(optimizer).__name__}" + (f"({stated})" if stated else "")
+    # our AdamW is torch's
+    kind = next(kind for kind in type(optimizer).__mro__ if not kind.__module__.startswith("loramake."))
+    return f"{kind.__module__}.{kind.__name__}" + (f"({stated})" if stated else "")
 
 
 def set_learning_rates(optimizer: torch.optim.Optimizer, text_encoder_lr: float, unet_lr: float) -> None:

@@ -60,3 +60,21 @@ def test_picking_loads_no_torch_by_itself():
     code = "from loramake import pickingcells, pickingplot, pickingrun; import sys; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"torch", "diffusers", "transformers", "matplotlib"} & set(loaded)
+
+
+def test_training_loads_no_compiler():
+    # AdamW's methods would: seconds at the start of every training
+    code = (
+        "import sys, torch\n"
+        "from loramake.eageradamw import EagerAdamW\n"
+        "from loramake import trainloop\n"
+        "weight = torch.nn.Parameter(torch.ones(3))\n"
+        "optimizer = EagerAdamW([{'params': [weight]}], lr=0.1, fused=True)\n"
+        "weight.sum().backward()\n"
+        "optimizer.step()\n"
+        "optimizer.zero_grad()\n"
+        "optimizer.load_state_dict(optimizer.state_dict())\n"
+        "print(*sys.modules)"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "torch" in loaded and not {"torch._dynamo", "torch._inductor"} & set(loaded)
